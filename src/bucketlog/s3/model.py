@@ -253,12 +253,12 @@ class Reply:
 
     The edge adds Content-Length, Date, Server, Connection; the pipeline adds the request ids.
     The body of a reply to HEAD is never sent; its Content-Length is that of `body`, or the
-    header given.
+    header given. A body in several files (the parts of one object) is a tuple of slices.
     """
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | FileSlice = b""
+    body: bytes | FileSlice | tuple[FileSlice, ...] = b""
     facts: Facts = field(default_factory=Facts)
 
 

@@ -1,0 +1,195 @@
+"""Raw requests as text against a real listening edge, and a `Wire` in memory.
+
+`edge` runs a server; `Client` speaks to it in bytes, so a test says exactly what is on the wire.
+`MemoryWire` stands where a `Wire` does, for what lies above the edge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bucketlog.gateway.edge import listen, transfer
+from bucketlog.gateway.edge.body import RawBody
+from bucketlog.gateway.edge.limits import Limits
+from bucketlog.gateway.edge.proxies import Network
+from bucketlog.gateway.edge.wire import Tls, Wire
+from bucketlog.s3.errors import S3Error
+from bucketlog.s3.model import Reply, Request
+
+SECOND = 1_000_000_000
+
+
+class MemoryWire:
+    """A Wire without a connection: the body is given, the reply is kept.
+
+    `accepts`: body bytes of the reply that the client takes before it goes away; None: all.
+    Clock marks are whole seconds after `began`, so times in records can be told apart:
+    the body ends 1 s after, the reply starts 3 s after and ends 6 s after.
+    """
+
+    def __init__(
+        self,
+        *pieces: bytes,
+        peer: str = "192.0.2.3",
+        tls: Tls | None = None,
+        received_at: int = 1_700_000_000 * SECOND,
+        refusal: S3Error | None = None,
+        accepts: int | None = None,
+        body_error: S3Error | None = None,
+    ) -> None:
+        self.peer = peer
+        self.tls = tls
+        self.received_at = received_at
+        self.began = 100 * SECOND
+        self.body_received = self.began + SECOND
+        self.first_sent = 0
+        self.last_sent = 0
+        self.body = RawBody.holding(*pieces)
+        if body_error is not None:
+            self.body.ended = False
+            self.body.fail(body_error)
+            self.body_received = 0
+        self.content_length: int | None = sum(map(len, pieces)) if pieces else None
+        self.refusal = refusal
+        self.closes = False
+        self.replied = False
+        self.complete = False
+        self.bytes_sent = 0
+        self.reply: Reply | None = None
+        self.headers: dict[str, str] = {}  # of the reply, the extra ones included
+        self.sent = b""  # the body as the client got it
+        self._accepts = accepts
+
+    async def send(
+        self, reply: Reply, *, head: bool = False, extra: Mapping[str, str] | None = None
+    ) -> None:
+        assert not self.replied, "a request is answered once"
+        self.replied = True
+        self.reply = reply
+        self.headers = {**reply.headers, **(extra or {})}
+        self.first_sent = self.began + 3 * SECOND
+        if isinstance(reply.body, bytes):
+            body = reply.body
+        else:
+            slices = transfer.slices(reply.body)
+            body = b"".join([os.pread(one.descriptor, one.length, one.offset) for one in slices])
+            transfer.close(reply.body)
+        if head or reply.status in (204, 304):
+            body = b""
+        self.sent = body if self._accepts is None else body[: self._accepts]
+        self.bytes_sent = len(self.sent)
+        self.complete = self.sent == body
+        self.last_sent = self.began + 6 * SECOND
+
+
+Application = Callable[[Request, Wire], Awaitable[None]]
+
+
+@asynccontextmanager
+async def edge(
+    application: Application,
+    *,
+    limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
+    trusted_proxies: Iterable[Network] = (),
+    host: str = "127.0.0.1",
+) -> AsyncIterator[listen.Server]:
+    """A server for the application on a free port, drained at the end."""
+    server = await listen.serve(
+        application,
+        [listen.bind(host, 0)],
+        limits=limits,
+        tls=tls,
+        trusted_proxies=trusted_proxies,
+    )
+    try:
+        yield server
+    finally:
+        await server.drain(0)
+
+
+@dataclass
+class Answer:
+    """One response as it came: header names lower-case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    reason: str = ""
+
+
+class Client:
+    """One connection, spoken in bytes. Text is sent with CRLF for each line end."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def connect(
+        cls,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        local: str | None = None,
+    ) -> Client:
+        """A connection to this port; `local` is the client's own address."""
+        reader, writer = await asyncio.open_connection(
+            host,
+            port,
+            ssl=tls,
+            server_hostname="localhost" if tls else None,
+            local_addr=(local, 0) if local else None,
+        )
+        return cls(reader, writer)
+
+    async def send(self, data: bytes | str) -> None:
+        """Writes bytes as they are, text with its line ends made CRLF."""
+        self.writer.write(data if isinstance(data, bytes) else request(data))
+        await self.writer.drain()
+
+    async def answer(self, *, head: bool = False) -> Answer:
+        """The next response; `head`: to a HEAD request, so without a body."""
+        text = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        line, *lines = text[:-4].split("\r\n")
+        _, status, reason = line.split(" ", 2)
+        headers: dict[str, str] = {}
+        for name, _, value in (each.partition(": ") for each in lines):
+            assert name.lower() not in headers, f"{name} twice"
+            headers[name.lower()] = value
+        length = int(headers.get("content-length", 0))
+        body = b"" if head else await self.reader.readexactly(length)
+        return Answer(int(status), headers, body, reason)
+
+    async def ask(self, data: bytes | str, *, head: bool = False) -> Answer:
+        """Sends and awaits one response."""
+        await self.send(data)
+        return await self.answer(head=head)
+
+    async def rest(self) -> bytes:
+        """All that comes until the server ends its side."""
+        return await self.reader.read()
+
+    def reset(self) -> None:
+        """Ends the connection with RST."""
+        self.writer.transport.abort()
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        self.writer.close()
+        try:
+            await self.writer.wait_closed()
+        except (ConnectionError, ssl.SSLError):
+            pass
+
+
+def request(text: str, body: bytes = b"") -> bytes:
+    """A request head written as indented lines, and its body."""
+    lines = [line.strip(" ") for line in text.strip("\n ").split("\n")]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body

@@ -204,11 +204,14 @@ class Folder:
         self.keep_damage(held.number, contents, all_of_it=True, unique=f"-{held.unique}")
         return contents.scan.frames if contents.scan else []
 
+    def held_size(self, held: Held) -> int:
+        """Bytes in a held file."""
+        return self.disk.size(self.path / "held" / held.route / held.name)
+
     def release(self, held: Held) -> None:
         """Removes a held file that was delivered or given up."""
-        path = self.path / "held" / held.route / held.name
-        size = self.disk.size(path)
-        self.disk.unlink(path)
+        size = self.held_size(held)
+        self.disk.unlink(self.path / "held" / held.route / held.name)
         self._count(held.route, -1, -held.records, -size)
 
     def _count(self, route: str, files: int, records: int, size: int) -> None:
@@ -218,6 +221,8 @@ class Folder:
             totals.records += records
             totals.bytes += size
             self._held_bytes += size
+            if not totals.files:
+                del self._held[route]
 
     # Damage
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bucketlog.disk import Disk, DiskFull
+from bucketlog.disk import Disk, DiskFull, DiskProblem
 from bucketlog.problems import SpoolProblem
 from bucketlog.spool import frame
 from bucketlog.spool.frame import Header, Scan
@@ -82,13 +82,14 @@ def read(disk: Disk, path: Path) -> Contents:
 class Segment:
     """A segment being written.
 
-    `records` counts records to be delivered, `waiting` them by tag, `first_at` is when the first of them came, `size`
-    is the bytes written, `synced` how many of them survive a power cut.
+    `records` counts records to be delivered, `waiting` counts them by tag, `first_at` is when
+    the first of them came, `size` is the bytes written, `synced` those that survive a power cut.
     """
 
     __slots__ = (
         "_broken",
         "_disk",
+        "_sealed",
         "descriptor",
         "first_at",
         "number",
@@ -104,6 +105,7 @@ class Segment:
         """Creates the empty file, lastingly. Raises `DiskProblem`."""
         self._disk = disk
         self._broken = False
+        self._sealed: Sealed | None = None
         self.number = number
         self.path = folder / open_name(number)
         self.seed = 0
@@ -113,7 +115,11 @@ class Segment:
         self.first_at = 0
         self.waiting: dict[bytes, int] = {}
         self.descriptor = disk.create(self.path)
-        disk.sync_folder(folder)
+        try:
+            disk.sync_folder(folder)
+        except BaseException:
+            self.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<Segment {self.path.name}: {self.size} bytes, {self.records} records>"
@@ -127,15 +133,17 @@ class Segment:
     def append(self, data: bytes) -> None:
         """Writes with one write(2), all or nothing; the bytes then survive the process.
 
-        Raises `SpoolFull` or `DiskProblem`; then the file is as before.
+        Raises `SpoolFull` or `DiskProblem`; then nothing of it stays in the file.
         """
         if self._broken:
             self._restore()
         try:
             written = self._disk.write(self.descriptor, data)
-        except DiskFull as problem:
+        except DiskProblem as problem:
             self._restore()
-            raise SpoolFull(problem.message, problem.hint) from problem
+            if isinstance(problem, DiskFull):
+                raise SpoolFull(problem.message, problem.hint) from problem
+            raise
         if written != len(data):
             self._restore()
             raise SpoolFull(
@@ -158,12 +166,20 @@ class Segment:
             self.synced = size
 
     def seal(self, sealed_at: int) -> Sealed:
-        """Gives the file its final name, lastingly. It must have been synced."""
-        sealed = Sealed(self.number, sealed_at, self.size)
-        self._disk.rename(self.path, self.path.parent / sealed.name)
+        """Gives the file its final name, lastingly. It must have been synced.
+
+        Called again after it failed half-way, it ends what it began, under the same name.
+        """
+        if self._sealed is None:
+            if self._broken:
+                self._restore()
+                self._disk.sync(self.descriptor)
+            sealed = Sealed(self.number, sealed_at, self.size)
+            self._disk.rename(self.path, self.path.parent / sealed.name)
+            self._sealed = sealed
         self._disk.sync_folder(self.path.parent)
         self.close()
-        return sealed
+        return self._sealed
 
     def discard(self) -> None:
         """Removes the file: there is nothing in it that matters."""

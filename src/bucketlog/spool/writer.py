@@ -90,6 +90,7 @@ class Spool:
         self._current = start.current
         self._old: list[Segment] = []  # full, not yet sealed, ascending
         self._old_bytes = 0
+        self._stale: Segment | None = None  # a new one that could not be begun
         self._last_number = start.current.number
         self._next_sequence = start.next_sequence
         self._next_intent = start.next_intent
@@ -251,6 +252,10 @@ class Spool:
 
     def _rotate(self) -> None:
         """Goes on in a new segment, which repeats the intents that are open at that moment."""
+        if self._stale is not None:
+            # What it repeats may be completed by now; while it stays, nothing may be sealed.
+            self._stale.discard()
+            self._stale = None
         if not self._current.records and self._current.size < self.settings.segment_bytes:
             return
         self._last_number += 1
@@ -269,7 +274,7 @@ class Spool:
                     pieces.append(encode(INTENT, 0, ticket, parts, fresh.seed))
                 fresh.append(b"".join(pieces))
             except BaseException:
-                fresh.discard()
+                self._stale = fresh
                 raise
             self._old.append(self._current)
             self._old_bytes += self._current.size
@@ -316,15 +321,38 @@ class Spool:
                 waiting=waiting,
             )
 
+    def is_drained(self) -> bool:
+        """Whether nothing in it waits: no records, no open intents, nothing sealed or held."""
+        with self._lock:
+            return (
+                not self._old
+                and not self._current.records
+                and not self._intents
+                and self.folder.is_drained()
+            )
+
     def close(self) -> None:
         """Syncs and gives the folder up. Intents still open are recorded by the next recovery."""
         try:
             self.sync()
         finally:
-            with self._upkeep:
-                for segment in [*self._old, self._current]:
-                    segment.close()
-                self.folder.close()
+            self._let_go()
+            self.folder.close()
+
+    def remove(self) -> None:
+        """Removes a drained spool for good. Its id and numbers are never used again."""
+        if not self.is_drained():
+            raise ValueError(f"records wait in {self.folder.path}")
+        self._let_go()
+        try:
+            self.folder.remove()
+        except DiskProblem as problem:
+            raise _spool_problem(problem) from problem
+
+    def _let_go(self) -> None:
+        with self._upkeep:
+            for segment in [*self._old, self._current]:
+                segment.close()
 
 
 def _spool_problem(problem: DiskProblem) -> SpoolProblem:

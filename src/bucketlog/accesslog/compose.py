@@ -1,0 +1,168 @@
+"""Exchange to log records: one; two for a copy; one and one a key for a batch delete.
+
+Which values a record of which request shows, by the User Guide's page on the log format and by
+what Amazon's own lines show. Never raises for odd or unfinished input: what was not observed is
+None.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bucketlog.accesslog import line
+from bucketlog.accesslog.record import FIELDS, LogRecord
+
+if TYPE_CHECKING:
+    from bucketlog.accesslog.exchange import Exchange
+    from bucketlog.s3.model import Bucket, Deleted
+
+# Operations whose records show a turn-around time when they succeed. Amazon's lines have "-" for
+# all others, for every HEAD, and for answers that are errors or 304.
+_SHOWING_TURN_AROUND = frozenset(
+    {
+        "REST.GET.OBJECT",
+        "REST.PUT.OBJECT",
+        "REST.POST.OBJECT",
+        "REST.COPY.OBJECT",
+        "REST.GET.PART",
+        "REST.PUT.PART",
+        "REST.COPY.PART",
+        "REST.GET.UPLOAD",
+        "REST.POST.UPLOAD",
+        "REST.DELETE.UPLOAD",
+        "REST.GET.UPLOADS",
+        "REST.POST.UPLOADS",
+        "REST.GET.BUCKET",
+        "REST.GET.BUCKETVERSIONS",
+        "REST.POST.SELECT",
+        "WEBSITE.GET.OBJECT",
+    }
+)
+_DELETED = "BATCH.DELETE.OBJECT"
+
+
+def records(exchange: Exchange) -> list[LogRecord]:
+    """The records of one request, each naming the bucket whose log it belongs to.
+
+    The bucket's own record comes first, then the source half of a copy or the keys of a batch
+    delete. Empty when neither bucket is known: such a request appears in no log.
+    """
+    route = exchange.route
+    found: list[LogRecord] = []
+    if route is None:
+        return found
+    if exchange.bucket is not None:
+        found.append(_record(exchange, exchange.bucket))
+    if exchange.source_bucket is not None and route.source is not None:
+        found.append(_source_half(exchange, exchange.source_bucket))
+    if exchange.bucket is not None and exchange.facts is not None:
+        for deleted in exchange.facts.deleted:
+            found.append(_child(exchange, exchange.bucket, deleted))
+    return found
+
+
+def lines(
+    exchange: Exchange, *, fields: int = len(FIELDS), quoting: line.Quoting = "safe"
+) -> list[tuple[str, bytes]]:
+    """The records of one request as lines, each with the name of the bucket it belongs to."""
+    return [
+        (record.bucket or "", line.encode(record, quoting=quoting, fields=fields))
+        for record in records(exchange)
+    ]
+
+
+def _shared(exchange: Exchange, bucket: Bucket) -> LogRecord:
+    """What all records of one request have in common."""
+    caller = exchange.caller
+    tls_version, cipher_suite = exchange.tls or (None, None)
+    return LogRecord(
+        bucket_owner=bucket.owner.canonical_id,
+        bucket=bucket.name,
+        time=exchange.timing.received_at,
+        remote_ip=exchange.remote_ip,
+        requester=None if caller is None else caller.requester,
+        request_id=exchange.request_id,
+        host_id=exchange.host_id,
+        signature_version=None if caller is None else caller.signature_version,
+        cipher_suite=cipher_suite,
+        authentication_type=None if caller is None else caller.authentication_type,
+        host_header=exchange.request.headers.get("host") or None,
+        tls_version=tls_version,
+        source_region=exchange.source_region,
+    )
+
+
+def _record(exchange: Exchange, bucket: Bucket) -> LogRecord:
+    request, route = exchange.request, exchange.route
+    assert route is not None
+    operation, status = route.operation, exchange.status
+    record = _shared(exchange, bucket)
+    record.operation = operation.log_name
+    record.key = route.key or None
+    record.request_uri = f"{request.method} {request.target} {request.version}"
+    record.http_status = status
+    record.error_code = error_code_of(exchange)
+    record.bytes_sent = exchange.bytes_sent or None
+    record.object_size = _object_size(exchange)
+    record.total_time = exchange.timing.total_ms
+    if _shows_turn_around(operation.log_name, status):
+        record.turn_around_time = exchange.timing.turn_around_ms
+    record.referer = request.headers.get("referer")
+    record.user_agent = request.headers.get("user-agent")
+    record.version_id = route.version_id or None
+    record.acl_required = (exchange.decision is not None and exchange.decision.acl_required) or None
+    return record
+
+
+def _source_half(exchange: Exchange, bucket: Bucket) -> LogRecord:
+    """What the read side of a copy looks like in the source bucket's log.
+
+    No request line, times, Referer or User-Agent, as in Amazon's own lines; the status and error
+    are those of the whole copy, as no other was observed.
+    """
+    route, facts = exchange.route, exchange.facts
+    assert route is not None
+    assert route.source is not None
+    record = _shared(exchange, bucket)
+    record.operation = route.operation.source_log_name or f"{route.operation.log_name}_GET"
+    record.key = route.source.key or None
+    record.http_status = exchange.status
+    record.error_code = error_code_of(exchange)
+    record.object_size = None if facts is None else facts.source_size
+    record.version_id = route.source.version_id or None
+    record.acl_required = exchange.source_acl_required or None
+    return record
+
+
+def _child(exchange: Exchange, bucket: Bucket, deleted: Deleted) -> LogRecord:
+    """What one key of a batch delete looks like. Its own status; 204 also for a missing key."""
+    record = _shared(exchange, bucket)
+    record.operation = _DELETED
+    record.key = deleted.key or None
+    record.http_status = None if exchange.status is None else deleted.status
+    record.error_code = deleted.error_code
+    record.object_size = deleted.object_size
+    record.version_id = deleted.version_id or None
+    record.acl_required = deleted.acl_required or None
+    return record
+
+
+def error_code_of(exchange: Exchange) -> str | None:
+    """The error code that was answered, whoever noted it."""
+    if exchange.error_code is not None or exchange.facts is None:
+        return exchange.error_code
+    return exchange.facts.error_code
+
+
+def _object_size(exchange: Exchange) -> int | None:
+    """The object's size: not for buckets, and not where the answer says there is no object or
+    no right to it (403, 404).
+    """
+    route, facts = exchange.route, exchange.facts
+    if facts is None or route is None or route.operation.level != "object":
+        return None
+    return None if exchange.status in (403, 404) else facts.object_size
+
+
+def _shows_turn_around(log_name: str, status: int | None) -> bool:
+    return status is not None and 200 <= status < 300 and log_name in _SHOWING_TURN_AROUND

@@ -174,7 +174,7 @@ _Reading = tuple[tuple[str, ...], list[str]]
 
 _HEAD = re.compile(
     r" *(?P<bucket_owner>[^ ]+) +(?P<bucket>[^ ]+) +\[(?P<time>[^\]]*)\] +(?P<remote_ip>[^ ]+) +"
-    r"(?P<requester>[^ "][^"]*?) +(?P<request_id>[^ ]+) +"
+    r"""(?P<requester>[^ "][^"]*?) +(?P<request_id>[^ ]+) +"""
     r"(?P<operation>(?:REST|SOAP|WEBSITE|BATCH|S3)\.[^ ]+) +(?P<key>[^ ]+) +"
 )
 _HEAD_NAMES = tuple(field.name for field in FIELDS[:8])

@@ -7,6 +7,7 @@ None.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bucketlog.accesslog import line
@@ -14,7 +15,7 @@ from bucketlog.accesslog.record import FIELDS, LogRecord
 
 if TYPE_CHECKING:
     from bucketlog.accesslog.exchange import Exchange
-    from bucketlog.s3.model import Bucket, Deleted
+    from bucketlog.s3.model import Bucket, Deleted, Facts, Route
 
 # Operations whose records show a turn-around time when they succeed. Amazon's lines have "-" for
 # all others, for every HEAD, and for answers that are errors or 304.
@@ -38,6 +39,8 @@ _SHOWING_TURN_AROUND = frozenset(
         "WEBSITE.GET.OBJECT",
     }
 )
+_WITHOUT_OBJECT = (403, 404)
+_NO_TLS = (None, None)
 _DELETED = "BATCH.DELETE.OBJECT"
 
 
@@ -64,17 +67,99 @@ def records(exchange: Exchange) -> list[LogRecord]:
 def lines(
     exchange: Exchange, *, fields: int = len(FIELDS), quoting: line.Quoting = "safe"
 ) -> list[tuple[str, bytes]]:
-    """The records of one request as lines, each with the name of the bucket it belongs to."""
-    return [
-        (record.bucket or "", line.encode(record, quoting=quoting, fields=fields))
-        for record in records(exchange)
-    ]
+    """The records of one request as lines, each with the name of the bucket it belongs to.
+
+    The same as encoding each of `records`, but several times as fast where there is one record.
+    """
+    route, bucket, facts = exchange.route, exchange.bucket, exchange.facts
+    if (
+        route is None
+        or bucket is None
+        or exchange.source_bucket is not None
+        or (facts is not None and facts.deleted)
+        or quoting != "safe"
+        or fields < 26
+    ):
+        return [
+            (record.bucket or "", line.encode(record, quoting=quoting, fields=fields))
+            for record in records(exchange)
+        ]
+    return [(bucket.name, _line(exchange, route, bucket, facts, fields))]
+
+
+# ── the fast twin of encode(_record(...)) ───────────────────────────────────────────────────────
+
+# Values that come again and again are made fit for a line once. Bounded, as clients send some.
+_plain = lru_cache(maxsize=2048)(line.plain)
+_quoted = lru_cache(maxsize=512)(line.quoted)
+
+
+@lru_cache(maxsize=512)
+def _session(
+    signature_version: str | None,
+    cipher_suite: str | None,
+    authentication_type: str | None,
+    host_header: str | None,
+    tls_version: str | None,
+) -> str:
+    """The fields from signature version to TLS version: the same for most of a client's calls."""
+    parts = (signature_version, cipher_suite, authentication_type, host_header, tls_version)
+    return " ".join(line.plain(part) for part in parts)
+
+
+def _line(
+    exchange: Exchange, route: Route, bucket: Bucket, facts: Facts | None, fields: int
+) -> bytes:
+    """One record of a request as a line: all in one go, for it is on every request's way."""
+    request, caller, timing = exchange.request, exchange.caller, exchange.timing
+    headers, status, operation = request.headers, exchange.status, route.operation
+    log_name = operation.log_name
+    uri = f"{request.method} {request.target} {request.version}"
+    if not (uri.isascii() and uri.isprintable()) or '"' in uri or "\\" in uri:
+        uri = line.quoted(uri)[1:-1]
+    error = exchange.error_code
+    size: int | str | None = None
+    if facts is not None:
+        error = error or facts.error_code
+        if operation.level == "object" and status not in _WITHOUT_OBJECT:
+            size = facts.object_size
+    turn_around: int | str | None = None
+    if status is not None and 200 <= status < 300 and log_name in _SHOWING_TURN_AROUND:
+        turn_around = timing.turn_around_ms
+    total = timing.total_ms
+    tls_version, cipher_suite = exchange.tls or _NO_TLS
+    if caller is None:
+        requester = signature_version = authentication_type = None
+    else:
+        requester, signature_version = caller.requester, caller.signature_version
+        authentication_type = caller.authentication_type
+    decision, key = exchange.decision, route.key
+    region = "" if fields == 26 else f" {_plain(exchange.source_region)}"
+    session = _session(
+        signature_version, cipher_suite, authentication_type, headers.get("host"), tls_version
+    )
+    return (
+        f"{_plain(bucket.owner.canonical_id)} {_plain(bucket.name)} "
+        f"{line.timestamp(timing.received_at)} {_plain(exchange.remote_ip)} {_plain(requester)} "
+        f"{line.plain(exchange.request_id)} {_plain(log_name)} "
+        f'{line.encode_twice(key) if key else "-"} "{uri}" '
+        f"{'-' if status is None else status} {_plain(error)} {exchange.bytes_sent or '-'} "
+        f"{'-' if size is None else size} {'-' if total is None else total} "
+        f"{'-' if turn_around is None else turn_around} "
+        f"{_quoted(headers.get('referer'))} {_quoted(headers.get('user-agent'))} "
+        f"{_plain(route.version_id)} {line.plain(exchange.host_id)} {session} - "
+        f"{'Yes' if decision is not None and decision.acl_required else '-'}"
+        f"{region}\n"
+    ).encode("ascii")
+
+
+# ── the records, one kind each ──────────────────────────────────────────────────────────────────
 
 
 def _shared(exchange: Exchange, bucket: Bucket) -> LogRecord:
     """What all records of one request have in common."""
     caller = exchange.caller
-    tls_version, cipher_suite = exchange.tls or (None, None)
+    tls_version, cipher_suite = exchange.tls or _NO_TLS
     return LogRecord(
         bucket_owner=bucket.owner.canonical_id,
         bucket=bucket.name,
@@ -161,7 +246,7 @@ def _object_size(exchange: Exchange) -> int | None:
     route, facts = exchange.route, exchange.facts
     if facts is None or route is None or route.operation.level != "object":
         return None
-    return None if exchange.status in (403, 404) else facts.object_size
+    return None if exchange.status in _WITHOUT_OBJECT else facts.object_size
 
 
 def _shows_turn_around(log_name: str, status: int | None) -> bool:

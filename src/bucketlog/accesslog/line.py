@@ -28,9 +28,10 @@ _SECOND_NS = 1_000_000_000
 _MAX_INTEGER = 2**63 - 1  # what a column of a table can hold
 
 # Printable ASCII but the quote, and but the backslash that some readers take for an escape.
-_UNSAFE_QUOTED = re.compile(r"[^ !#-\[\]-~]")
-_UNSAFE_PLAIN = re.compile(r"[^!#-\[\]-~]")
+_UNSAFE_QUOTED = re.compile(r"[^ !#-\[\]-~]+")
+_UNSAFE_PLAIN = re.compile(r"[^!#-\[\]-~]+")
 _LINE_BREAK = re.compile(r"[\r\n]")
+_BEYOND_LATIN_1 = re.compile(r"[^\x00-\xff]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./~-]*")
 
 
@@ -110,15 +111,17 @@ def quoted(text: str | None, *, quoting: Quoting = "safe", dash: str = '"-"') ->
     if text is None:
         return dash
     if quoting == "amazon":
-        wire = b"".join(_wire_bytes(character) for character in text).decode("latin-1")
-        return f'"{_LINE_BREAK.sub(_percent, wire)}"'
+        return f'"{_LINE_BREAK.sub(_percent, _BEYOND_LATIN_1.sub(_utf_8, text))}"'
     return '"%2D"' if text == "-" else f'"{_UNSAFE_QUOTED.sub(_percent, text)}"'
 
 
-def _wire_bytes(character: str) -> bytes:
-    """The byte that latin-1 text stands for; UTF-8 for what can't have come from the wire."""
-    code = ord(character)
-    return bytes((code,)) if code < 256 else character.encode("utf-8", "surrogatepass")
+def _wire_bytes(text: str) -> bytes:
+    """The bytes that latin-1 text stands for; UTF-8 for what can't have come from the wire."""
+    return _BEYOND_LATIN_1.sub(_utf_8, text).encode("latin-1")
+
+
+def _utf_8(match: re.Match[str]) -> str:
+    return match[0].encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -136,11 +139,12 @@ def encode_key(operation: str | None, key: str | None) -> str:
     if operation is not None and operation.startswith(("BATCH.", "S3.")):
         once = quote_plus if operation.startswith("BATCH.") else quote
         return "%2D" if key == "-" else once(key, safe="/~", errors="surrogatepass")
-    return _encode_twice(key)
+    return encode_twice(key)
 
 
 @lru_cache(maxsize=4096)  # a key is at most 1024 bytes
-def _encode_twice(key: str) -> str:
+def encode_twice(key: str) -> str:
+    """A key, not empty, as the records of requests show it."""
     if _PLAIN_KEY.fullmatch(key) is not None:
         return key
     if key == "-":

@@ -102,8 +102,9 @@ class Folder:
                 self.add(Sealed(sealed.number, sealed.sealed_at, size), {})
             elif name.endswith(".tmp"):
                 self.disk.unlink(self.path / name)
-        for route in self.disk.names(self.path / "held"):
-            self._load_route(route)
+        for route in list(self.disk.names(self.path / "held")):
+            if _ID.fullmatch(route):
+                self._load_route(route)
         return sorted(opened)
 
     def _load_route(self, route: str) -> None:
@@ -213,6 +214,8 @@ class Folder:
         size = self.held_size(held)
         self.disk.unlink(self.path / "held" / held.route / held.name)
         self._count(held.route, -1, -held.records, -size)
+        if held.route not in self._held:
+            self.disk.remove_folder(self.path / "held" / held.route)
 
     def _count(self, route: str, files: int, records: int, size: int) -> None:
         with self._changes:
@@ -329,6 +332,7 @@ def claim(disk: Disk, root: Path, new_id: Callable[[], str]) -> Folder:
     a child shares its parent's locks.
     """
     disk.make_folder(root)
+    disk.sync_folder(root.parent)
     for folder in leftovers(disk, root):
         return folder
     spool_id = new_id()

@@ -1,0 +1,413 @@
+"""Takes sealed segments to their target buckets, and retires them when all is stored or held.
+
+Given a `put`, it knows nothing of HTTP or of backends. A batch that is refused or fails is set
+aside in a file of its own, so its neighbours are never put twice and never wait for it; held
+batches are tried again, each route (source and target) at its own pace. Whatever is given up
+is reported as lost. The order "put, hold, then unlink" makes every crash a repetition of the
+same names and bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from bucketlog.delivery import batches
+from bucketlog.delivery.batches import Batch
+from bucketlog.problems import Problem
+from bucketlog.s3.errors import S3Error
+from bucketlog.spool.folder import Folder, Held, leftovers
+from bucketlog.spool.segment import Sealed
+from bucketlog.spool.writer import Spool, SpoolSettings
+
+log = logging.getLogger("bucketlog.delivery")
+
+_SECOND = 1_000_000_000
+_DROP_AT_ONCE = 1000  # held files looked at in one go when giving up the oldest
+_HELD_PER_ROUND = 1000  # held files of a route tried before what was sealed meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class CourierSettings:
+    """How patient delivery is.
+
+    A route that failed is tried again after `retry_first_s`, doubling up to `retry_most_s`. Held
+    records are given up when older than `hold_for_s`, or the oldest first when more than
+    `hold_bytes` are held in one spool. `at_once` puts run side by side.
+    """
+
+    retry_first_s: float = 1.0
+    retry_most_s: float = 60.0
+    hold_for_s: float = 30 * 86400.0
+    hold_bytes: int = 2 << 30
+    at_once: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A log object that was stored."""
+
+    source_bucket: str
+    target_bucket: str
+    key: str
+    records: int
+    size: int
+    at: int
+
+
+class Health(Protocol):
+    """Whom the courier tells how delivery goes. Called on the event loop's thread; must be quick
+    and must not raise.
+    """
+
+    def delivered(self, source_bucket: str, batch: Batch, at: int) -> None:
+        """A log object was stored."""
+
+    def failed(self, source_bucket: str, reason: str, at: int) -> None:
+        """A log object was refused or could not be sent; its records are kept."""
+
+    def lost(self, source_bucket: str, records: int, reason: str, at: int) -> None:
+        """Records were given up."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a courier has done since it was made."""
+
+    objects: int = 0
+    records: int = 0
+    stored_bytes: int = 0
+    refused: int = 0  # puts answered with an S3 error
+    failed: int = 0  # puts that failed otherwise
+    lost_records: int = 0
+    troubles: int = 0  # steps that failed on our side; each is logged
+    last_delivered_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Route:
+    """How a route is doing: failures in a row, and when to try again."""
+
+    source_bucket: str
+    failures: int = 0
+    next_at: int = 0
+
+
+class Courier:
+    """Delivers what one process's spools hold: its own, and those it adopted from the dead.
+
+    `put` stores a batch, or raises `S3Error` (refused) or any other exception (failed).
+    `now` gives nanoseconds since 1970 UTC; `chance` a number in [0, 1) that spreads retries.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        put: Callable[[Batch], Awaitable[None]],
+        health: Health,
+        now: Callable[[], int],
+        chance: Callable[[], float],
+        settings: CourierSettings | None = None,
+    ) -> None:
+        self.settings = settings or CourierSettings()
+        self.tally = Tally()
+        self._own = spool
+        self._adopted: list[Spool] = []
+        self._put = put
+        self._health = health
+        self._now = now
+        self._chance = chance
+        self._routes: dict[str, _Route] = {}
+        self._turn = asyncio.Lock()  # one round at a time: no segment is delivered twice at once
+        self._at_once = asyncio.Semaphore(self.settings.at_once)
+        self._given_up: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Courier of {self._own!r}: {self.tally}, {len(self._adopted)} adopted>"
+
+    @property
+    def spools(self) -> list[Spool]:
+        """The spools it delivers, its own first."""
+        return [self._own, *self._adopted]
+
+    # Rounds
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]], root: Path) -> None:
+        """Syncs, seals and delivers by the clock until cancelled; adopts spools under `root`.
+
+        Syncing has a loop of its own, so that a slow target doesn't hold it up.
+        """
+
+        async def keep() -> None:
+            while True:
+                await sleep(min(1.0, self._own.settings.sync_interval_s))
+                await self._guarded(self._tick())
+
+        async def deliver() -> None:
+            while True:
+                await self._guarded(self.adopt_leftovers(root))
+                await self._guarded(self.deliver_due())
+                await sleep(1.0)
+
+        await asyncio.gather(keep(), deliver())
+
+    async def _guarded(self, step: Awaitable[object]) -> None:
+        """Does a step of a loop that must go on: a problem is logged, and met again next time."""
+        try:
+            await step
+        except Problem as problem:
+            log.warning("%s %s", problem.message, problem.hint or "")
+        except Exception:
+            log.exception("a step of delivery failed")
+
+    async def _tick(self) -> None:
+        await asyncio.to_thread(self._own.tick)
+
+    async def deliver_due(self) -> list[Delivered]:
+        """One round: all that is sealed, then what is held and due again, then gives up the old."""
+        async with self._turn:
+            return await self._round(lambda route: route.next_at <= self._now())
+
+    async def deliver_now(self, source_bucket: str | None = None) -> list[Delivered]:
+        """Seals and delivers at once, and says what was stored.
+
+        With `source_bucket`, held records of that bucket alone are tried out of their turn, and
+        only its log objects are named.
+        """
+
+        def wanted(route: _Route) -> bool:
+            return source_bucket in (None, route.source_bucket) or route.next_at <= self._now()
+
+        async with self._turn:
+            for spool in self.spools:
+                await asyncio.to_thread(spool.seal)
+            delivered = await self._round(wanted)
+        return [item for item in delivered if source_bucket in (None, item.source_bucket)]
+
+    async def _round(self, wanted: Callable[[_Route], bool]) -> list[Delivered]:
+        delivered: list[Delivered] = []
+        for spool in self.spools:
+            folder = spool.folder
+            for sealed in folder.sealed():
+                delivered += await self._kept_going(self._deliver_segment(folder, sealed, wanted))
+            for items in await asyncio.gather(
+                *(
+                    self._kept_going(self._deliver_held(folder, route_id, wanted))
+                    for route_id in folder.held_totals()
+                )
+            ):
+                delivered += items
+            await self._give_up(folder)
+        for spool in [item for item in self._adopted if item.is_drained()]:
+            await asyncio.to_thread(spool.remove)
+            self._adopted.remove(spool)
+        return delivered
+
+    async def _kept_going(self, step: Awaitable[list[Delivered]]) -> list[Delivered]:
+        """A step of a round; its failure is logged and leaves the other steps alone."""
+        try:
+            return await step
+        except Problem as problem:
+            log.error("delivery: %s %s", problem.message, problem.hint or "")
+        except Exception:
+            log.exception("a step of delivery failed; it is tried again in the next round")
+        self.tally.troubles += 1
+        return []
+
+    async def adopt_leftovers(self, root: Path) -> None:
+        """Takes over the spools under `root` whose process is gone; they go once delivered.
+
+        One that can't be recovered is let go of, and left alone from then on.
+        """
+        disk, settings = self._own.folder.disk, self._own.settings
+        async with self._turn:
+            for folder in await asyncio.to_thread(lambda: list(leftovers(disk, root))):
+                try:
+                    if folder.spool_id not in self._given_up:
+                        self._adopted.append(
+                            await asyncio.to_thread(adopt, folder, settings, self._now)
+                        )
+                        continue
+                except Problem as problem:
+                    log.error("spool %s: %s %s", folder.spool_id, problem.message, problem.hint)
+                    self._given_up.add(folder.spool_id)
+                    self.tally.troubles += 1
+                folder.close()
+
+    def close(self) -> None:
+        """Gives up all its spools; what they hold waits for the next process."""
+        for spool in self.spools:
+            spool.close()
+
+    # One segment, one held file
+
+    async def _deliver_segment(
+        self, folder: Folder, sealed: Sealed, wanted: Callable[[_Route], bool]
+    ) -> list[Delivered]:
+        items, missing = await asyncio.to_thread(_read_segment, folder, sealed)
+        if missing:
+            self._lost("", missing, f"damaged on disk, see {folder.path / 'damaged'}")
+        results = await asyncio.gather(
+            *(self._put_or_hold(folder, batch, wanted) for batch in items), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        await asyncio.to_thread(folder.retire, sealed)
+        return [item for item in results if isinstance(item, Delivered)]
+
+    async def _put_or_hold(
+        self, folder: Folder, batch: Batch, wanted: Callable[[_Route], bool]
+    ) -> Delivered | None:
+        route_id = route_of(batch)
+        route = self._routes.setdefault(route_id, _Route(batch.destination.source_bucket))
+        if wanted(route):
+            async with self._at_once:
+                delivered = await self._try(route, batch)
+            if delivered is not None:
+                return delivered
+        held = Held(route_id, batch.number, batch.sealed_at, batch.unique, batch.count)
+        await asyncio.to_thread(folder.hold, held, batch.parts())
+        return None
+
+    async def _try(self, route: _Route, batch: Batch) -> Delivered | None:
+        source = route.source_bucket
+        try:
+            await self._put(batch)
+        except S3Error as error:
+            self.tally.refused += 1
+            self._failed(route, f"{error.code}: {error.message}" if error.message else error.code)
+            return None
+        except Exception as error:
+            self.tally.failed += 1
+            self._failed(route, f"{type(error).__name__}: {error}")
+            return None
+        at = self._now()
+        route.failures, route.next_at = 0, 0
+        self.tally.objects += 1
+        self.tally.records += batch.count
+        self.tally.stored_bytes += len(batch.data)
+        self.tally.last_delivered_at = at
+        self._health.delivered(source, batch, at)
+        target = batch.destination.target.bucket
+        return Delivered(source, target, batch.key, batch.count, len(batch.data), at)
+
+    def _failed(self, route: _Route, reason: str) -> None:
+        at = self._now()
+        settings = self.settings
+        delay = min(settings.retry_most_s, settings.retry_first_s * 2.0 ** min(route.failures, 30))
+        route.failures += 1
+        route.next_at = at + int(delay * (0.5 + self._chance() / 2) * _SECOND)
+        self._health.failed(route.source_bucket, reason, at)
+
+    async def _deliver_held(
+        self, folder: Folder, route_id: str, wanted: Callable[[_Route], bool]
+    ) -> list[Delivered]:
+        """Tries what is held for a route, one by one, until one fails."""
+        delivered: list[Delivered] = []
+        route = self._routes.get(route_id)
+        if route is not None and not wanted(route):
+            return delivered
+        for held in await asyncio.to_thread(_some, folder.held(route_id)):
+            items = await asyncio.to_thread(_read_held, folder, held)
+            for batch in items:
+                route = self._routes.setdefault(route_id, _Route(batch.destination.source_bucket))
+                if not wanted(route):
+                    return delivered
+                async with self._at_once:
+                    stored = await self._try(route, batch)
+                if stored is None:
+                    return delivered
+                delivered.append(stored)
+            missing = held.records - sum(batch.count for batch in items)
+            if missing:
+                self._lost(route.source_bucket if route else "", missing, "damaged on disk")
+            await asyncio.to_thread(folder.release, held)
+        return delivered
+
+    # What is given up
+
+    async def _give_up(self, folder: Folder) -> None:
+        """Drops held records that are too old or too many, and says so."""
+        while overdue := await asyncio.to_thread(self._overdue, folder):
+            for held, reason in overdue:
+                items = await asyncio.to_thread(_read_held, folder, held)
+                route = self._routes.get(held.route)
+                source = items[0].destination.source_bucket if items else None
+                if source is None and route is not None:
+                    source = route.source_bucket
+                self._lost(source or "", held.records, reason)
+                await asyncio.to_thread(folder.release, held)
+
+    def _overdue(self, folder: Folder) -> list[tuple[Held, str]]:
+        """The oldest held files beyond the bounds, some at a time."""
+        totals = folder.held_totals()
+        if not any(total.files for total in totals.values()):
+            return []
+        settings = self.settings
+        oldest = heapq.nsmallest(
+            _DROP_AT_ONCE,
+            (held for route_id in totals for held in folder.held(route_id)),
+            key=lambda held: (held.sealed_at, held.number),
+        )
+        limit = self._now() - int(settings.hold_for_s * _SECOND)
+        excess = folder.held_bytes - settings.hold_bytes
+        overdue = []
+        for held in oldest:
+            if held.sealed_at < limit:
+                overdue.append((held, f"not deliverable for {settings.hold_for_s:.0f} s"))
+            elif excess > 0:
+                overdue.append((held, f"more than {settings.hold_bytes} bytes not deliverable"))
+            else:
+                break
+            excess -= folder.held_size(held)
+        return overdue
+
+    def _lost(self, source_bucket: str, records: int, reason: str) -> None:
+        self.tally.lost_records += records
+        log.error("lost %d records of bucket %s: %s", records, source_bucket, reason)
+        self._health.lost(source_bucket, records, reason, self._now())
+
+
+def route_of(batch: Batch) -> str:
+    """What a batch's destination is filed under: 16 hex digits, the same for every day."""
+    destination = batch.destination
+    words = (destination.source_bucket, destination.target.bucket, destination.target.prefix)
+    return sha256("\0".join(words).encode()).hexdigest()[:16]
+
+
+def adopt(folder: Folder, settings: SpoolSettings, now: Callable[[], int]) -> Spool:
+    """Recovers a dead process's spool and seals all of it, for delivery."""
+    spool = Spool.open(folder, settings, now)
+    spool.seal()
+    return spool
+
+
+def _read_segment(folder: Folder, sealed: Sealed) -> tuple[list[Batch], int]:
+    """What a segment holds to deliver, and how many records its damage took."""
+    contents = folder.read(sealed)
+    frames = contents.scan.frames if contents.scan else []
+    items = batches.split(frames, folder.spool_id, sealed.number, sealed.sealed_at)
+    missing = 0
+    if contents.header and items:
+        # Numbers run without a gap from the header's on: a gap is what was lost.
+        last = max(batch.last for batch in items)
+        present = sum(batch.count for batch in items)
+        missing = last + 1 - contents.header.next_sequence - present
+    return items, missing
+
+
+def _read_held(folder: Folder, held: Held) -> list[Batch]:
+    frames = folder.read_held(held)
+    return batches.split(frames, folder.spool_id, held.number, held.sealed_at)
+
+
+def _some(names: Iterator[Held]) -> list[Held]:
+    return list(islice(names, _HELD_PER_ROUND))

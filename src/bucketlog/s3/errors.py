@@ -74,6 +74,8 @@ _TABLE: Final = """
 400 InvalidAccessPointAliasError The specified access point alias name is not valid.
 400 InvalidAddressingHeader You must specify the Anonymous role.
 400 InvalidArgument Invalid Argument
+400 InvalidBucketAclWithBlockPublicAccessError Bucket cannot have public ACLs set with
+    BlockPublicAccess enabled
 400 InvalidBucketAclWithObjectOwnership Bucket cannot have ACLs set with ObjectOwnership's
     BucketOwnerEnforced setting
 400 InvalidBucketName The specified bucket is not valid.
@@ -96,6 +98,7 @@ _TABLE: Final = """
 400 InvalidPolicyDocument The content of the form does not meet the conditions specified in the
     policy document.
 416 InvalidRange The requested range is not satisfiable
+400 InvalidRedirectLocation The website redirect location must be non-empty.
 400 InvalidRegion The specified Region is not valid.
 400 InvalidRequest Invalid Request
 403 InvalidSecurity The provided security credentials are not valid.

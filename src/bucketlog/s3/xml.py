@@ -1,42 +1,201 @@
-"""Every request and response document of the operations served here, but ACLs and logging rules.
+"""Request and response documents, and what all of them are made with.
 
-What reads and writes them is `markup`; its general helpers are offered here as well. ETags are
-given without quotes, instants as nanoseconds, checksums as "ALGORITHM [TYPE] VALUE". Readers
-raise `S3Error`, MalformedXML unless they say otherwise.
+Reading is strict and safe: no document type, no entities, no deep nesting; the caller bounds the
+length. Elements are known by their local names, in Amazon's namespaces or in none. Writing is
+plain text, because a listing of a thousand keys must be cheap. Listings are in `listings`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
-from urllib.parse import quote_plus
-from xml.etree.ElementTree import Element as Element
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+
+from defusedxml.ElementTree import DefusedXMLParser
 
 from bucketlog.s3.errors import S3Error
-from bucketlog.s3.markup import NAMESPACE as NAMESPACE
-from bucketlog.s3.markup import boolean as boolean
-from bucketlog.s3.markup import child as child
-from bucketlog.s3.markup import children as children
-from bucketlog.s3.markup import document as document
-from bucketlog.s3.markup import element as element
-from bucketlog.s3.markup import escape as escape
-from bucketlog.s3.markup import instant as instant
-from bucketlog.s3.markup import leaf as leaf
-from bucketlog.s3.markup import parse as parse
-from bucketlog.s3.markup import render as render
-from bucketlog.s3.markup import required as required
-from bucketlog.s3.markup import text as text
 from bucketlog.s3.model import Owner, Ownership, PublicAccessBlock
 
 TYPE: Final = "application/xml"
+NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+# The SDKs send the first, examples in the User Guide have the second, some clients none.
+_NAMESPACES: Final = frozenset({NAMESPACE, "http://doc.s3.amazonaws.com/2006-03-01", ""})
+MAX_DEPTH: Final = 32
 MAX_DELETED_KEYS: Final = 1000
 MAX_KEY_BYTES: Final = 1024
 MAX_PART_NUMBER: Final = 10_000
 
 
-def _identity(name: str, who: Owner | tuple[str, str] | None) -> str:
+# --- Reading ---
+
+
+class _Tree:
+    """Builds elements with local names, and refuses to go deep."""
+
+    def __init__(self) -> None:
+        self._builder = TreeBuilder()
+        self._depth = 0
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ValueError("too deep")
+        if self._depth == 1:
+            namespace = tag[1:].partition("}")[0] if tag[0] == "{" else ""
+            if namespace not in _NAMESPACES:
+                raise ValueError(namespace)
+        self._builder.start(tag.rpartition("}")[2], attributes)
+
+    def end(self, tag: str) -> None:
+        self._depth -= 1
+        self._builder.end(tag.rpartition("}")[2])
+
+    def data(self, text: str) -> None:
+        self._builder.data(text)
+
+    def close(self) -> Element:
+        return self._builder.close()
+
+
+def parse(data: bytes, root: str) -> Element:
+    """The root element of a document, which must be called `root`.
+
+    Tags are local names, without namespaces; attributes keep theirs. Raises `S3Error`
+    (MalformedXML) for anything that isn't such a document.
+    """
+    parser = DefusedXMLParser(target=_Tree(), forbid_dtd=True)
+    try:
+        parser.feed(data)
+        found: Element = parser.close()
+    except (ParseError, ValueError, LookupError):  # LookupError: an encoding nobody knows
+        raise S3Error("MalformedXML") from None
+    if found.tag != root:
+        raise S3Error("MalformedXML")
+    return found
+
+
+def children(parent: Element, *names: str) -> Iterator[Element]:
+    """The child elements in order. Raises `S3Error` at one that is called anything else."""
+    for element in parent:
+        if element.tag not in names:
+            raise S3Error("MalformedXML")
+        yield element
+
+
+def child(parent: Element, name: str) -> Element | None:
+    """The one child called `name`, or None. Raises `S3Error` when there are several."""
+    found = parent.findall(name)
+    if len(found) > 1:
+        raise S3Error("MalformedXML")
+    return found[0] if found else None
+
+
+def text(parent: Element, name: str) -> str | None:
+    """The text of the one child called `name`, "" if it is empty, None if there is none.
+
+    It is exact: blanks around a key belong to the key. Raises `S3Error` (MalformedXML).
+    """
+    element = child(parent, name)
+    if element is None:
+        return None
+    if len(element):
+        raise S3Error("MalformedXML")
+    return element.text or ""
+
+
+def required(parent: Element, name: str) -> str:
+    """As `text`, but the child must be there."""
+    found = text(parent, name)
+    if found is None:
+        raise S3Error("MalformedXML")
+    return found
+
+
+def boolean(parent: Element, name: str) -> bool | None:
+    """A child that says true or false; None where there is none."""
+    found = text(parent, name)
+    if found is None:
+        return None
+    try:
+        return {"true": True, "false": False}[found.strip().lower()]
+    except KeyError:
+        raise S3Error("MalformedXML") from None
+
+
+# --- Writing ---
+
+_SPECIAL: Final = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
+
+
+def _reference(match: re.Match[str]) -> str:
+    character = match.group()
+    return _ENTITIES.get(character) or f"&#x{ord(character):x};"
+
+
+def escape(value: str) -> str:
+    """Text or an attribute's value as it is written.
+
+    A character that XML 1.0 can't hold becomes a numeric reference, as S3 writes it; many
+    parsers refuse the document, and encoding-type=url is the way around it for a client.
+    """
+    return value if _SPECIAL.search(value) is None else _SPECIAL.sub(_reference, value)
+
+
+def leaf(name: str, value: str | int | bool | None) -> str:
+    """An element that holds one value, as text; nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"<{name}>{escape(value)}</{name}>"
+    return f"<{name}>{str(value).lower()}</{name}>"
+
+
+def document(root: str, content: str, namespace: str = NAMESPACE) -> bytes:
+    """A whole document around the content given as text."""
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return f'{head}<{root} xmlns="{namespace}">{content}</{root}>'.encode()
+
+
+def element(name: str, *content: Element | str | None, **attributes: str) -> Element:
+    """An element with children, or text, or both; None is left out."""
+    made = Element(name, attributes)
+    for part in content:
+        if isinstance(part, str):
+            made.text = (made.text or "") + part
+        elif part is not None:
+            made.append(part)
+    return made
+
+
+def render(root: Element, namespace: str = NAMESPACE) -> bytes:
+    """A whole document. Tags and attribute names are written as they are ("xsi:type")."""
+    return document(root.tag, _inner(root), namespace)
+
+
+def _inner(parent: Element) -> str:
+    pieces = [escape(parent.text)] if parent.text else []
+    for one in parent:
+        attributes = "".join(f' {name}="{escape(value)}"' for name, value in one.items())
+        pieces.append(f"<{one.tag}{attributes}>{_inner(one)}</{one.tag}>")
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def instant(at: int) -> str:
+    """Nanoseconds as ISO 8601 with milliseconds, which S3 always writes as 000."""
+    return _second(at // 1_000_000_000)
+
+
+def owner(name: str, who: Owner | tuple[str, str] | None) -> str:
     """An Owner or Initiator: an account, or an id and the name people know it by."""
     if who is None:
         return ""
@@ -44,7 +203,7 @@ def _identity(name: str, who: Owner | tuple[str, str] | None) -> str:
     return f"<{name}>{leaf('ID', identity)}{leaf('DisplayName', shown)}</{name}>"
 
 
-def _checksum(stored: str | None) -> str:
+def checksum(stored: str | None) -> str:
     """The elements of a checksum given as "ALGORITHM [TYPE] VALUE"."""
     if stored is None:
         return ""
@@ -52,7 +211,7 @@ def _checksum(stored: str | None) -> str:
     return leaf(f"Checksum{algorithm}", value) + "".join(leaf("ChecksumType", one) for one in kind)
 
 
-def _quoted(etag: str) -> str:
+def quoted(etag: str) -> str:
     """An ETag element; `etag` is without quotes."""
     return f"<ETag>&quot;{etag}&quot;</ETag>"
 
@@ -73,7 +232,7 @@ def list_buckets(
         f"{leaf('BucketRegion', region)}</Bucket>"
         for name, at, region in buckets
     )
-    content = f"{_identity('Owner', who)}<Buckets>{listed}</Buckets>"
+    content = f"{owner('Owner', who)}<Buckets>{listed}</Buckets>"
     more = leaf("ContinuationToken", token) + leaf("Prefix", prefix)
     return document("ListAllMyBucketsResult", content + more)
 
@@ -151,8 +310,8 @@ def policy_status(is_public: bool) -> bytes:
 
 
 def copy_result(root: str, etag: str, modified_at: int, stored: str | None = None) -> bytes:
-    """CopyObjectResult or CopyPartResult; `stored` is a checksum as described above."""
-    content = f"{leaf('LastModified', instant(modified_at))}{_quoted(etag)}{_checksum(stored)}"
+    """CopyObjectResult or CopyPartResult; `stored` is a checksum as `checksum` takes it."""
+    content = f"{leaf('LastModified', instant(modified_at))}{quoted(etag)}{checksum(stored)}"
     return document(root, content)
 
 
@@ -167,7 +326,7 @@ def completed(
 ) -> bytes:
     """CompleteMultipartUploadResult; `address` is the URL of the new object."""
     content = leaf("Location", address) + leaf("Bucket", bucket) + leaf("Key", key)
-    return document("CompleteMultipartUploadResult", content + _quoted(etag) + _checksum(stored))
+    return document("CompleteMultipartUploadResult", content + quoted(etag) + checksum(stored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +384,10 @@ def parse_delete(data: bytes) -> tuple[bool, list[tuple[str, str | None, dict[st
 def _key(one: Element) -> str:
     key = required(one, "Key")
     if not key:
-        raise S3Error("UserKeyMustBeSpecified")
-    if len(key.encode()) > MAX_KEY_BYTES:
-        raise S3Error(
-            "KeyTooLongError", Size=str(len(key.encode())), MaxSizeAllowed=str(MAX_KEY_BYTES)
-        )
+        raise S3Error("MalformedXML")
+    size = len(key.encode())
+    if size > MAX_KEY_BYTES:
+        raise S3Error("KeyTooLongError", Size=str(size), MaxSizeAllowed=str(MAX_KEY_BYTES))
     return key
 
 
@@ -261,218 +419,3 @@ def deleted(
         elif not quiet:
             pieces.append(f"<Deleted>{what}</Deleted>")
     return document("DeleteResult", "".join(pieces))
-
-
-# --- Listings ---
-
-
-@dataclass(slots=True)
-class Item:
-    """One object of a listing. `checksum_type` is "FULL_OBJECT" or "COMPOSITE"."""
-
-    key: str
-    modified_at: int
-    etag: str
-    size: int
-    storage_class: str = "STANDARD"
-    owner: Owner | None = None
-    checksum_algorithm: str | None = None
-    checksum_type: str | None = None
-    version_id: str = "null"
-    is_latest: bool = True
-
-
-@dataclass(slots=True)
-class UploadItem:
-    """One upload under way; `initiator` is an id (or ARN) and a name."""
-
-    key: str
-    upload_id: str
-    initiated_at: int
-    owner: Owner | None
-    initiator: tuple[str, str]
-    storage_class: str = "STANDARD"
-    checksum_algorithm: str | None = None
-    checksum_type: str | None = None
-
-
-def _url(value: str) -> str:
-    # As S3 does for encoding-type=url: a blank is "+", a slash stays.
-    return quote_plus(value, safe="/*", errors="surrogatepass")
-
-
-def _name(name: str, value: str | None, url: bool) -> str:
-    return leaf(name, _url(value) if url and value else value)
-
-
-def _frame(bucket: str, prefix: str, delimiter: str, limit: int, more: bool, url: bool) -> str:
-    """What every listing of objects says of itself."""
-    return (
-        f"{leaf('Name', bucket)}{_name('Prefix', prefix, url)}"
-        f"{_name('Delimiter', delimiter or None, url)}{leaf('MaxKeys', limit)}"
-        f"{leaf('EncodingType', 'url' if url else None)}{leaf('IsTruncated', more)}"
-    )
-
-
-def _common(prefixes: Iterable[str], url: bool) -> str:
-    return "".join(
-        f"<CommonPrefixes>{_name('Prefix', prefix, url)}</CommonPrefixes>" for prefix in prefixes
-    )
-
-
-def _entry(tag: str, item: Item, url: bool, versioned: str = "") -> str:
-    key = _url(item.key) if url else escape(item.key)
-    return (
-        f"<{tag}><Key>{key}</Key>{versioned}"
-        f"<LastModified>{instant(item.modified_at)}</LastModified>{_quoted(item.etag)}"
-        f"{leaf('ChecksumAlgorithm', item.checksum_algorithm)}"
-        f"{leaf('ChecksumType', item.checksum_type)}<Size>{item.size}</Size>"
-        f"{_identity('Owner', item.owner)}<StorageClass>{item.storage_class}</StorageClass></{tag}>"
-    )
-
-
-def list_objects(
-    bucket: str,
-    items: Iterable[Item],
-    prefixes: Iterable[str],
-    *,
-    prefix: str,
-    delimiter: str,
-    marker: str,
-    next_marker: str | None,
-    limit: int,
-    more: bool,
-    url: bool,
-) -> bytes:
-    """ListBucketResult of ListObjects; with `url` names are percent-encoded."""
-    content = (
-        f"{_frame(bucket, prefix, delimiter, limit, more, url)}{_name('Marker', marker, url)}"
-        f"{_name('NextMarker', next_marker, url)}"
-        f"{''.join(_entry('Contents', item, url) for item in items)}{_common(prefixes, url)}"
-    )
-    return document("ListBucketResult", content)
-
-
-def list_objects_v2(
-    bucket: str,
-    items: Sequence[Item],
-    prefixes: Sequence[str],
-    *,
-    prefix: str,
-    delimiter: str,
-    start_after: str | None,
-    token: str | None,
-    next_token: str | None,
-    limit: int,
-    url: bool,
-) -> bytes:
-    """ListBucketResult of ListObjectsV2; `next_token` is None on the last page."""
-    content = (
-        f"{_frame(bucket, prefix, delimiter, limit, next_token is not None, url)}"
-        f"{_name('StartAfter', start_after, url)}{leaf('ContinuationToken', token)}"
-        f"{leaf('NextContinuationToken', next_token)}"
-        f"{leaf('KeyCount', len(items) + len(prefixes))}"
-        f"{''.join(_entry('Contents', item, url) for item in items)}{_common(prefixes, url)}"
-    )
-    return document("ListBucketResult", content)
-
-
-def list_versions(
-    bucket: str,
-    items: Iterable[Item],
-    prefixes: Iterable[str],
-    *,
-    prefix: str,
-    delimiter: str,
-    marker: str,
-    version_marker: str,
-    next_marker: str | None,
-    next_version: str | None,
-    limit: int,
-    url: bool,
-) -> bytes:
-    """ListVersionsResult; `next_marker` is None on the last page."""
-    versions = "".join(
-        _entry(
-            "Version",
-            item,
-            url,
-            leaf("VersionId", item.version_id) + leaf("IsLatest", item.is_latest),
-        )
-        for item in items
-    )
-    content = (
-        f"{_frame(bucket, prefix, delimiter, limit, next_marker is not None, url)}"
-        f"{_name('KeyMarker', marker, url)}{leaf('VersionIdMarker', version_marker)}"
-        f"{_name('NextKeyMarker', next_marker, url)}{leaf('NextVersionIdMarker', next_version)}"
-        f"{versions}{_common(prefixes, url)}"
-    )
-    return document("ListVersionsResult", content)
-
-
-def list_uploads(
-    bucket: str,
-    items: Iterable[UploadItem],
-    prefixes: Iterable[str],
-    *,
-    prefix: str,
-    delimiter: str,
-    marker: str,
-    id_marker: str,
-    next_marker: str | None,
-    next_id: str | None,
-    limit: int,
-    url: bool,
-) -> bytes:
-    """ListMultipartUploadsResult; `next_marker` is None on the last page."""
-    uploads = "".join(
-        f"<Upload>{_name('Key', item.key, url)}{leaf('UploadId', item.upload_id)}"
-        f"{_identity('Initiator', item.initiator)}{_identity('Owner', item.owner)}"
-        f"{leaf('StorageClass', item.storage_class)}{leaf('Initiated', instant(item.initiated_at))}"
-        f"{leaf('ChecksumAlgorithm', item.checksum_algorithm)}"
-        f"{leaf('ChecksumType', item.checksum_type)}</Upload>"
-        for item in items
-    )
-    content = (
-        f"{leaf('Bucket', bucket)}{_name('KeyMarker', marker, url)}"
-        f"{leaf('UploadIdMarker', id_marker)}{_name('NextKeyMarker', next_marker, url)}"
-        f"{leaf('NextUploadIdMarker', next_id)}{_name('Delimiter', delimiter or None, url)}"
-        f"{_name('Prefix', prefix, url)}{leaf('EncodingType', 'url' if url else None)}"
-        f"{leaf('MaxUploads', limit)}{leaf('IsTruncated', next_marker is not None)}"
-        f"{uploads}{_common(prefixes, url)}"
-    )
-    return document("ListMultipartUploadsResult", content)
-
-
-def list_parts(
-    bucket: str,
-    key: str,
-    upload_id: str,
-    parts: Sequence[tuple[int, int, str, int, str | None]],
-    *,
-    marker: int,
-    limit: int,
-    more: bool,
-    owner: Owner | None,
-    initiator: tuple[str, str],
-    storage_class: str,
-    checksum: tuple[str | None, str | None],
-) -> bytes:
-    """ListPartsResult; parts are (number, modified at, ETag, size, checksum), the upload's
-    checksum is its algorithm and type.
-    """
-    listed = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><LastModified>{instant(at)}</LastModified>"
-        f"{_quoted(etag)}<Size>{size}</Size>{_checksum(stored)}</Part>"
-        for number, at, etag, size, stored in parts
-    )
-    following = parts[-1][0] if parts else 0
-    content = (
-        f"{leaf('Bucket', bucket)}{leaf('Key', key)}{leaf('UploadId', upload_id)}"
-        f"{_identity('Initiator', initiator)}{_identity('Owner', owner)}"
-        f"{leaf('StorageClass', storage_class)}{leaf('PartNumberMarker', marker)}"
-        f"{leaf('NextPartNumberMarker', following)}{leaf('MaxParts', limit)}"
-        f"{leaf('IsTruncated', more)}{leaf('ChecksumAlgorithm', checksum[0])}"
-        f"{leaf('ChecksumType', checksum[1])}{listed}"
-    )
-    return document("ListPartsResult", content)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from bucketlog.gateway.edge import listen, transfer
 from bucketlog.gateway.edge.body import RawBody
 from bucketlog.gateway.edge.limits import Limits
 from bucketlog.gateway.edge.proxies import Network
-from bucketlog.gateway.edge.wire import Tls, Wire
+from bucketlog.gateway.edge.wire import Tls
 from bucketlog.s3.errors import S3Error
-from bucketlog.s3.model import Reply, Request
+from bucketlog.s3.model import Reply
 
 SECOND = 1_000_000_000
 
@@ -87,12 +87,9 @@ class MemoryWire:
         self.last_sent = self.began + 6 * SECOND
 
 
-Application = Callable[[Request, Wire], Awaitable[None]]
-
-
 @asynccontextmanager
 async def edge(
-    application: Application,
+    application: listen.Application,
     *,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
@@ -183,10 +180,8 @@ class Client:
     async def close(self) -> None:
         """Ends the connection."""
         self.writer.close()
-        try:
+        with suppress(ConnectionError, ssl.SSLError):
             await self.writer.wait_closed()
-        except (ConnectionError, ssl.SSLError):
-            pass
 
 
 def request(text: str, body: bytes = b"") -> bytes:

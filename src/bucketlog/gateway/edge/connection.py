@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
+from collections.abc import Coroutine
 from enum import IntEnum
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, cast
 
-from bucketlog.gateway.edge import eager, heads, kernel
+from bucketlog.gateway.edge import eager, heads
 from bucketlog.gateway.edge.body import RawBody
 from bucketlog.gateway.edge.framing import Chunked, FramingError, Sized
+from bucketlog.gateway.edge.outlet import Outlet
 from bucketlog.gateway.edge.wire import Tls, Wire
 from bucketlog.s3.errors import S3Error
 
@@ -50,76 +51,63 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_advancing",
         "_body",
-        "_duplicate",
         "_eof",
         "_framing",
         "_input",
-        "_loop",
-        "_pause_waiter",
         "_phase",
-        "_progress",
         "_reading_paused",
         "_request_deadline",
         "_server",
-        "_task",
         "_transport",
         "_trusted",
         "_wire",
-        "_write_waiter",
-        "_writing_paused",
         "began",
         "deadline",
         "heads",
-        "lost",
+        "outlet",
         "peer",
         "received_at",
+        "task",
         "tls",
-        "written",
     )
+
+    outlet: Outlet
+    _transport: asyncio.Transport
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._loop = server.loop
-        self.heads: ReplyHeads = server.heads
         self._phase = _HEAD
-        self._input = b""
-        self.began = 0  # as `Wire` has it, of the request that arrives
-        self.received_at = 0
+        self._input = b""  # what came and isn't used yet: of the next requests
         self._advancing = False
         self._eof = False
         self._reading_paused = False
-        self._writing_paused = False
         self._body = _NO_BODY
         self._framing: Sized | Chunked | None = None
-        self._wire: Wire | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._write_waiter: asyncio.Future[None] | None = None
-        self._pause_waiter: asyncio.Future[None] | None = None
-        self._duplicate: socket.socket | None = None
-        self._progress: int | None = None
-        self._request_deadline = NEVER
-        self.deadline = NEVER  # the tick of the server at which `expire` is called
-        self.lost = False
-        self.written = 0  # bytes handed to the transport or the kernel since the beginning
+        self._wire: Wire | None = None  # of the request under way
+        self._trusted = False
+        self._request_deadline = NEVER  # of the whole request, or of its head
+        self.deadline = NEVER  # the server's tick at which `expire` is called
+        self.heads: ReplyHeads = server.heads
+        self.task: asyncio.Task[None] | None = None  # that answers, if it had to wait
         self.peer = ""
         self.tls: Tls | None = None
-        self._trusted = False
+        self.began = 0  # as `Wire` has it, of the request that arrives
+        self.received_at = 0
 
     # -- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        server = self._server
         self._transport = cast(asyncio.Transport, transport)
-        # High mark 0: writing counts as paused until the kernel has taken everything.
-        self._transport.set_write_buffer_limits(high=0)
-        name = transport.get_extra_info("peername")
-        self.peer = _address(name)
-        self._trusted = self._server.proxies.trusts(self.peer)
+        self.outlet = Outlet(server.loop, self._transport)
+        self.peer = _address(transport.get_extra_info("peername"))
+        self._trusted = server.proxies.trusts(self.peer)
         ssl_object = transport.get_extra_info("ssl_object")
         if ssl_object is not None:
             cipher = ssl_object.cipher()
             self.tls = Tls(ssl_object.version() or "", cipher[0] if cipher else "")
-        self.deadline = self._server.tick + self._server.ticks.idle
-        if not self._server.admit(self):
+        self.deadline = server.tick + server.ticks.idle
+        if not server.admit(self):
             self._refuse_alone(503, "SlowDown", "Please reduce your request rate.")
 
     def data_received(self, data: bytes) -> None:
@@ -132,14 +120,13 @@ class Connection(asyncio.Protocol):
                 self.began = monotonic_ns()
                 self.received_at = time_ns()
             self._advance()
-        elif phase is _BODY or phase is _SKIP:
+        elif phase is _BODY:
             self._feed(data)
-            if phase is _SKIP and self._phase is _HEAD:
-                self._advance()
         elif phase is _BUSY:
             self._keep(data)
-            if self._pause_waiter is not None:
-                self._wake(self._pause_waiter)
+            self.outlet.stir()
+        elif phase is _SKIP:
+            self._skip(data)
 
     def eof_received(self) -> bool:
         self._eof = True
@@ -149,44 +136,37 @@ class Connection(asyncio.Protocol):
         return self.tls is None and (self._phase is _BODY or self._phase is _BUSY)
 
     def pause_writing(self) -> None:
-        self._writing_paused = True
+        self.outlet.block()
 
     def resume_writing(self) -> None:
-        self._writing_paused = False
-        if self._write_waiter is not None:
-            self._wake(self._write_waiter)
+        self.outlet.unblock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
         self.deadline = NEVER
         self._server.forget(self)
+        self.outlet.lose(sending=self._wire is not None)
         if self._phase is _BODY:
             self._body.fail(S3Error("IncompleteBody"))
-        for waiter in (self._write_waiter, self._pause_waiter):
-            if waiter is not None:
-                self._wake(waiter)
-        if self._wire is None:
-            self.release()
 
     # -- requests
 
     def _advance(self) -> None:
         """Starts what requests the input holds, one after the other."""
-        if self._advancing:
+        if self._advancing:  # the request that just ended was started by the loop below
             return
         self._advancing = True
         turns = _TURN
         try:
-            while self._phase is _HEAD and self._input and not self.lost:
+            while self._phase is _HEAD and self._input:
                 data = self._input
-                if data[0] in b"\r\n":  # RFC 9112 section 2.2: empty lines before a request
+                if data[0] < 14 and data[0] in b"\r\n":  # RFC 9112 section 2.2: empty lines first
                     self._input = data = data.lstrip(b"\r\n")
                 end = data.find(b"\r\n\r\n") + 4
                 if end < 4:
                     self._await_head(data)
                     break
                 if not turns:
-                    self._loop.call_soon(self._advance)
+                    self._server.loop.call_soon(self._advance)
                     break
                 turns -= 1
                 if end == len(data):
@@ -204,29 +184,29 @@ class Connection(asyncio.Protocol):
             self._refuse(partial, S3Error("RequestHeaderSectionTooLarge"))
         elif heads.hopeless(partial):
             self._refuse(partial, heads.malformed())
+        elif self._eof:
+            self._transport.close()
         else:
             if self._reading_paused:
                 self._resume_reading()
             if partial and self._request_deadline == NEVER:
                 self._request_deadline = self._server.tick + self._server.ticks.head
                 self.deadline = self._request_deadline
-            if self._eof:
-                self._transport.close()
 
     def _start(self, data: bytes) -> None:
         """Hands the request of this head to the application."""
-        server = self._server
-        if len(data) > server.limits.head_bytes:
-            return self._refuse(data, S3Error("RequestHeaderSectionTooLarge"))
-        head = server.parser.parse(data)
+        if len(data) > self._server.limits.head_bytes:
+            self._refuse(data, S3Error("RequestHeaderSectionTooLarge"))
+            return
+        head = self._server.parser.parse(data)
         if head is None:
-            return self._refuse(data, heads.malformed())
-        return self._run(head)
+            self._refuse(data, heads.malformed())
+        else:
+            self._run(head)
 
     def _refuse(self, data: bytes, refusal: S3Error) -> None:
         """Hands on a request that is refused; answers it here if it can't even be named."""
         head = heads.refuse(data, refusal)
-        self._input = b""
         if head is None:
             self._server.count_refusal("unparsable")
             self._refuse_alone(400, refusal.code, refusal.message or "")
@@ -237,152 +217,91 @@ class Connection(asyncio.Protocol):
         request, length, closes, expects, refusal = head
         server = self._server
         server.requests += 1
-        if refusal is not None:
-            server.count_refusal(refusal.code)
-            self._input = b""
-            length = 0
-        if length == 0:
-            body = _NO_BODY
-            self._phase = _BUSY
-        else:
-            limit = server.limits.body_bytes
-            body = self._body = RawBody(self, expects=expects, limit=limit)
-            self._framing = Chunked() if length == heads.CHUNKED else Sized(length)
-            self._phase = _BODY
-            if length > limit:
-                body.fail(S3Error("EntityTooLarge"))
         peer = self.peer
         if self._trusted and "x-forwarded-for" in request.headers:
             peer = server.proxies.client(peer, request.headers["x-forwarded-for"])
-        wire = self._wire = Wire(self, body, peer, closes, refusal)
-        if length >= 0 and "content-length" in request.headers:
-            wire.content_length = length
+        wire = self._wire = Wire(self, _NO_BODY, peer, closes, refusal)
         if request.version != "HTTP/1.1":
             wire.is_old = True
-        if length == 0:
+        self._request_deadline = self.deadline = (
+            server.tick + server.ticks.request if server.ticks.request else NEVER
+        )
+        if refusal is not None:
+            server.count_refusal(refusal.code)
+            self._input = b""
+        if length == 0 or refusal is not None:
+            self._phase = _BUSY
             wire.body_received = monotonic_ns()
-        elif self._input:
-            rest, self._input = self._input, b""
-            self._feed(rest)
-        self._request_deadline = NEVER
-        if server.ticks.request:
-            self._request_deadline = server.tick + server.ticks.request
-        self.deadline = self._request_deadline
-        coroutine = cast(Any, server.application(request, wire))
+        else:
+            self._expect_body(wire, length, expects)
+        coroutine = server.application(request, wire)
         try:
-            ended, waits_for = eager.start(coroutine)
+            waits_for = coroutine.send(None)  # see `eager`
+        except StopIteration:
+            self._finish()
         except Exception:
             _log.exception("a request broke off")
-            ended = True
-        if ended:
             self._finish()
         else:
-            self._task = self._loop.create_task(self._see_through(eager.rest(coroutine, waits_for)))
+            self.task = server.loop.create_task(self._see_through(coroutine, waits_for))
 
-    async def _see_through(self, remainder: Any) -> None:
+    def _expect_body(self, wire: Wire, length: int, expects: bool) -> None:
+        """Prepares for the request's body, and takes what of it has come with the head."""
+        limit = self._server.limits.body_bytes
+        wire.body = self._body = RawBody(self, expects=expects, limit=limit)
+        self._phase = _BODY
+        if length == heads.CHUNKED:
+            self._framing = Chunked()
+        else:
+            self._framing = Sized(length)
+            wire.content_length = length
+            if length > limit:
+                self._body.fail(S3Error("EntityTooLarge"))
+        if self._input:
+            rest, self._input = self._input, b""
+            self._feed(rest)
+
+    async def _see_through(
+        self, coroutine: Coroutine[Any, Any, None], waits_for: eager.Yielded
+    ) -> None:
+        """The rest of a request that had to wait."""
         try:
-            await remainder
+            await eager.rest(coroutine, waits_for)
         except Exception:
             _log.exception("a request broke off")
         finally:
-            self._task = None
+            self.task = None
             self._finish()
-        if not self.lost:
-            if self._phase is _HEAD and self._input:
-                self._advance()
-            elif self._reading_paused and self._phase is not _BUSY:
-                self._resume_reading()
+        if self._phase is _HEAD and self._input:
+            self._advance()
+        elif self._reading_paused and self._phase is not _BUSY:
+            self._resume_reading()
 
     def _finish(self) -> None:
         """The application is through with the request."""
         wire, self._wire = self._wire, None
         assert wire is not None
         body, self._body = self._body, _NO_BODY
-        if self.lost:
-            return self.release()
-        if not wire.replied:
-            return self._refuse_alone(500, "InternalError", "We encountered an internal error.")
-        if wire.closes:
-            unread = self._phase is _BODY or self._input or wire.refusal is not None
-            return self.close(linger=bool(unread))
-        if self._phase is _BODY:
+        if self.outlet.lost:
+            self.outlet.release()
+            self._phase = _LINGER
+        elif not wire.replied:
+            self._refuse_alone(500, "InternalError", "We encountered an internal error.")
+        elif wire.closes:
+            self.close(linger=self._phase is _BODY or bool(self._input) or bool(wire.refusal))
+        elif self._phase is _BODY:
             body.discard()
             self._phase = _SKIP
             self.deadline = self._server.tick + self._server.ticks.body
-            return None
-        self._idle()
-        return None
+        else:
+            self._idle()
 
     def _idle(self) -> None:
         self._phase = _HEAD
         self._request_deadline = NEVER
         self.deadline = self._server.tick + self._server.ticks.idle
-        if not self._input and (self._server.draining or self._eof):
+        if (self._server.draining or self._eof) and not self._input:
             self._transport.close()
-
-    # -- input
-
-    def _keep(self, data: bytes) -> None:
-        """Keeps what belongs to a later request, and reads no more until it is its turn."""
-        if not self._input:
-            self.began = monotonic_ns()
-            self.received_at = time_ns()
-        self._input += data
-        if not self._reading_paused and not self.lost:
-            self._reading_paused = True
-            self._transport.pause_reading()
-
-    def _feed(self, data: bytes) -> None:
-        """Gives bytes to the body that is arriving."""
-        framing, body, wire = self._framing, self._body, self._wire
-        assert framing is not None
-        try:
-            payload, rest = framing.feed(data)
-        except FramingError:
-            self._server.count_refusal("chunked")
-            body.fail(heads.malformed())
-            if self._phase is _SKIP:
-                self.close(linger=True)
-            return
-        if self._phase is _BODY:
-            if payload:
-                body.deliver(payload)
-            if rest is None:
-                if body.buffered_bytes >= self._server.limits.read_ahead_bytes:
-                    self._reading_paused = True
-                    self._transport.pause_reading()
-                return
-            assert wire is not None
-            wire.body_received = monotonic_ns()
-            self._phase = _BUSY
-            self.deadline = self._request_deadline
-            body.end()
-            if rest:
-                self._keep(rest)
-        elif rest is not None:
-            self._input = rest
-            if rest:
-                self.began = monotonic_ns()
-                self.received_at = time_ns()
-            self._idle()
-
-    def _resume_reading(self) -> None:
-        self._reading_paused = False
-        if not self.lost:
-            self._transport.resume_reading()
-
-    def want_body(self, expects: bool) -> None:
-        """As `body.Source` says."""
-        if expects and not self.lost:
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.deadline = min(self._request_deadline, self._server.tick + self._server.ticks.body)
-
-    def body_taken(self) -> None:
-        """As `body.Source` says."""
-        if self._reading_paused and self._phase is _BODY:
-            self._resume_reading()
-
-    # -- output
 
     def ending(self, wire: Wire) -> str | None:
         """The Connection header of the reply; settles whether the connection ends with it."""
@@ -395,110 +314,118 @@ class Connection(asyncio.Protocol):
             return "close"
         return "keep-alive" if wire.is_old else None
 
-    def write(self, data: bytes | memoryview) -> bool:
-        """Whether the kernel has taken it at once. If not: `flushed`."""
-        transport = self._transport
-        if self.lost or transport.is_closing():
-            return False
-        transport.write(data)
-        self.written += len(data)
-        return not self._writing_paused and not transport.is_closing()
+    # -- input
 
-    async def flushed(self) -> bool:
-        """Waits until all that was written has left; False when it never will."""
-        while self._writing_paused and not self.lost:
-            self._write_waiter = self._loop.create_future()
-            try:
-                await self._write_waiter
-            finally:
-                self._write_waiter = None
-        return not self.lost and not self._transport.is_closing()
+    def _keep(self, data: bytes) -> None:
+        """Keeps what belongs to later requests, and reads no more until it is their turn."""
+        if not self._input:
+            self.began = monotonic_ns()
+            self.received_at = time_ns()
+        self._input += data
+        self._pause_reading()
 
-    async def writable(self, descriptor: int) -> bool:
-        """Waits until the (duplicated) descriptor takes more; False when it never will."""
-        waiter = self._write_waiter = self._loop.create_future()
-        self._loop.add_writer(descriptor, self._wake, waiter)
-        try:
-            await waiter
-        finally:
-            self._loop.remove_writer(descriptor)
-            self._write_waiter = None
-        return not self.lost
-
-    async def pause(self, seconds: float) -> None:
-        """Waits that long, or until something happens on the connection."""
-        if self.lost:
+    def _feed(self, data: bytes) -> None:
+        """Gives bytes to the body that is arriving."""
+        framing, body, wire = self._framing, self._body, self._wire
+        assert framing is not None
+        assert wire is not None
+        if body.failed:
             return
-        waiter = self._pause_waiter = self._loop.create_future()
-        timer = self._loop.call_later(seconds, self._wake, waiter)
         try:
-            await waiter
-        finally:
-            timer.cancel()
-            self._pause_waiter = None
-
-    @staticmethod
-    def _wake(waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    def duplicate(self) -> socket.socket | None:
-        """A descriptor that outlives the transport's, until `release`; None if it is too late."""
-        if self._duplicate is None and not self.lost:
-            self._duplicate = kernel.duplicate(self._transport)
-        return self._duplicate
-
-    def release(self) -> None:
-        """Closes the duplicate."""
-        if self._duplicate is not None:
-            self._duplicate.close()
-            self._duplicate = None
+            payload, rest = framing.feed(data)
+        except FramingError:
+            self._server.count_refusal("chunked")
+            body.fail(heads.malformed())
+            return
+        if payload:
+            body.deliver(payload)
+        if rest is not None:
+            wire.body_received = monotonic_ns()
+            self._phase = _BUSY
             self.deadline = self._request_deadline
+            body.end()
+            if rest:
+                self._keep(rest)
+        elif body.buffered_bytes >= self._server.limits.read_ahead_bytes:
+            self._pause_reading()
+
+    def _skip(self, data: bytes) -> None:
+        """Drops the rest of a body that nobody wanted."""
+        framing = self._framing
+        assert framing is not None
+        try:
+            _, rest = framing.feed(data)
+        except FramingError:
+            self.close(linger=True)
+            return
+        if rest is None:
+            return
+        if rest:
+            self._input = rest
+            self.began = monotonic_ns()
+            self.received_at = time_ns()
+        self._idle()
+        self._advance()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused and not self.outlet.lost:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        self._reading_paused = False
+        if not self.outlet.lost:
+            self._transport.resume_reading()
+
+    def want_body(self, expects: bool) -> None:
+        """As `body.Source` says."""
+        if expects:
+            self.outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.deadline = min(self._request_deadline, self._server.tick + self._server.ticks.body)
+
+    def body_taken(self) -> None:
+        """As `body.Source` says."""
+        if self._reading_paused and self._phase is _BODY:
+            self._resume_reading()
 
     # -- time and the end
 
-    def expect_progress(self) -> None:
-        """From now on the client must acknowledge a byte every `stall_s`."""
-        if self._duplicate is not None:
-            self._progress, _ = kernel.acknowledged(self._duplicate)
-        self.deadline = min(self._request_deadline, self._server.tick + self._server.ticks.stall)
+    def watch_progress(self, on: bool) -> None:
+        """While on, the client must acknowledge a byte of the reply every `stall_s`."""
+        stall = self._server.tick + self._server.ticks.stall
+        self.deadline = min(self._request_deadline, stall) if on else self._request_deadline
 
     def expire(self) -> None:
         """The deadline has passed."""
-        server, wire = self._server, self._wire
+        server = self._server
         late = server.tick >= self._request_deadline
         self.deadline = NEVER if late else self._request_deadline
-        if wire is None:
-            self._expire_between(server)
-        elif self._duplicate is not None:  # a reply that takes its time is being sent
-            acked, stands = kernel.acknowledged(self._duplicate)
-            if stands and acked is not None and acked != self._progress and not late:
-                self.expect_progress()
+        if self._wire is None:
+            self._expire_between()
+        elif self.outlet.is_measured:
+            if not late and self.outlet.progressed():
+                self.watch_progress(True)
             else:
                 server.count_refusal("stalled")
-                self.abort()
+                self.outlet.abort()
         elif late or self._body.is_awaited:
             server.count_refusal("RequestTimeout")
             self._body.fail(S3Error("RequestTimeout"))
 
-    def _expire_between(self, server: Server) -> None:
+    def _expire_between(self) -> None:
+        """The deadline has passed, and no request is under way."""
         if self._phase is not _HEAD:
-            self.abort()
+            self.outlet.abort()
         elif self._input:
-            server.count_refusal("RequestTimeout")
+            self._server.count_refusal("RequestTimeout")
             self._refuse_alone(400, "RequestTimeout", "The head of the request came too slowly.")
         else:
             self._transport.close()
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether no request is under way, nor has begun to arrive."""
         return self._phase is _HEAD and not self._input
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The task that answers the current request, if it had to wait for something."""
-        return self._task
 
     def _refuse_alone(self, status: int, code: str, message: str) -> None:
         """Answers without the application, and ends the connection."""
@@ -507,8 +434,8 @@ class Connection(asyncio.Protocol):
             f"<Message>{message}</Message></Error>"
         ).encode()
         headers = {"Content-Type": "application/xml"}
-        now = time_ns() // 1_000_000_000
-        self.write(self.heads.compose(status, headers, len(body), "close", now) + body)
+        now_s = time_ns() // 1_000_000_000
+        self.outlet.write(self.heads.compose(status, headers, len(body), "close", now_s) + body)
         self.close(linger=True)
 
     def close(self, *, linger: bool = False) -> None:
@@ -517,23 +444,16 @@ class Connection(asyncio.Protocol):
         Where input may still come, closing at once would reset the connection, and the client
         might lose the reply: `linger` ends the sending side only, and drops input for a moment.
         """
-        if self.lost:
-            return
-        if self._eof or not linger:
-            self._transport.close()
-            return
         self._phase = _LINGER
         self._input = b""
+        if self._eof or not linger or self.outlet.lost:
+            self._transport.close()
+            return
         self.deadline = self._server.tick + self._server.ticks.linger
         if self.tls is None and self._transport.can_write_eof():
             self._transport.write_eof()
         if self._reading_paused:
             self._resume_reading()
-
-    def abort(self) -> None:
-        """Ends the connection at once."""
-        if not self.lost:
-            self._transport.abort()
 
 
 def _address(name: Any) -> str:

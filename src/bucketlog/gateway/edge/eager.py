@@ -1,7 +1,8 @@
 """Coroutines that start at once: a `Task` is made only for one that has to wait.
 
 A Task costs about 4 us to make, schedule and tear down, a third of a small request. Most
-requests are answered without waiting for anything, so their coroutine is simply run.
+requests are answered without waiting for anything, so their coroutine is simply run, by
+`send(None)`, until it ends or yields what it waits for; then `rest` goes into a Task.
 
 What follows for a coroutine started here, until it first waits: `asyncio.current_task()` is None,
 so `asyncio.timeout` and `TaskGroup` raise RuntimeError there (`await asyncio.sleep(0)` first makes
@@ -17,17 +18,6 @@ from typing import Any
 
 Yielded = Future[Any] | None
 """What a coroutine hands to its event loop when it waits: a future, or None for one turn."""
-
-
-def start(coroutine: Coroutine[Any, Any, None]) -> tuple[bool, Yielded]:
-    """Runs it until it ends (True, None) or waits (False, and for what).
-
-    Whatever it raises is raised.
-    """
-    try:
-        return False, coroutine.send(None)
-    except StopIteration:
-        return True, None
 
 
 @types.coroutine

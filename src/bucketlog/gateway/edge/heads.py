@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 import httptools
 
@@ -21,6 +20,7 @@ from bucketlog.s3.model import Request
 CHUNKED = -1
 """The `length` of a body whose end is marked by chunked coding."""
 
+_FRAMING = ("connection", "content-length", "transfer-encoding")
 _REMEMBERED = 4096  # header names, hosts: what clients may make us remember
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -32,19 +32,14 @@ _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+(?:[/?]|$)", re.IGNORECASE)
 
 
-class Head(NamedTuple):
-    """One parsed head.
+Head = tuple[Request, int, bool, bool, S3Error | None]
+"""One parsed head: request, length, close, expects, refusal.
 
-    `length` is that of the body: bytes, or CHUNKED. `close`: the connection ends after the
-    reply. `expects`: the client waits for 100 Continue. `refusal`: what is wrong with the
-    request, None if nothing is; `request` then holds what could be read of it.
-    """
-
-    request: Request
-    length: int
-    close: bool
-    expects: bool
-    refusal: S3Error | None
+`length` is that of the body: bytes, or CHUNKED. `close`: the connection ends after the reply.
+`expects`: the client waits for 100 Continue. `refusal`: what is wrong with the request, None if
+nothing is; `request` then holds what could be read of it. (A plain tuple: a NamedTuple costs
+0.15 us more to make.)
+"""
 
 
 class _Names(dict[bytes, str]):
@@ -103,28 +98,31 @@ class HeadParser:
             unknown = isinstance(error, httptools.HttpParserInvalidMethodError)
             return refuse(head, S3Error("MethodNotAllowed") if unknown else malformed())
         names = self._names
-        headers = {names[name]: value.decode("latin-1") for name, value in fields.items()}
-        lines = head.count(b"\r\n") - 2
-        if len(headers) != lines or b" \r\n" in head or b"\t\r\n" in head:
+        # llhttp takes off the spaces before a value, not those behind it.
+        headers = {names[name]: value.rstrip().decode("latin-1") for name, value in fields.items()}
+        lines = head.count(b"\n") - 2
+        if len(headers) != lines:
             headers = _joined(head)
         number = parser.get_http_version()
         method = parser.get_method()
         version = "HTTP/1.1" if number == "1.1" else f"HTTP/{number}"
         request = Request(
             self._methods.get(method) or self._method(method),
-            "" if not targets else targets[0].decode("latin-1"),
+            targets[0].decode("latin-1") if targets else "",
             version,
             headers,
         )
-        refusal = None
         if (
-            lines > self._limits.head_lines
-            or number != "1.1"
-            or headers.get("host") not in self._hosts
-            or request.target[:1] != "/"
+            number == "1.1"
+            and lines <= self._limits.head_lines
+            and headers.get("host") in self._hosts
+            and request.target[:1] == "/"
+            and len(headers) == lines
         ):
-            refusal = self._judge(request, head, lines)
-        return self._framed(request, upgrade, refusal)
+            if not upgrade and headers.keys().isdisjoint(_FRAMING):
+                return request, 0, False, False, None
+            return self._framed(request, upgrade, None)
+        return self._framed(request, upgrade, self._judge(request, head, lines))
 
     def _framed(self, request: Request, upgrade: bool, refusal: S3Error | None) -> Head:
         """The head of `request`, with what its headers say of body and connection."""
@@ -149,7 +147,7 @@ class HeadParser:
         if length or close or upgrade or connection is not None or old:
             self._renew()  # this one waits for the body, or for the end
         expects = length != 0 and not old and get("expect", "").lower() == "100-continue"
-        return Head(request, length, close, expects, refusal)
+        return request, length, close, expects, refusal
 
     def _judge(self, request: Request, head: bytes, lines: int) -> S3Error | None:
         """What is wrong with a head that llhttp lets through."""
@@ -198,7 +196,7 @@ def refuse(head: bytes, refusal: S3Error) -> Head | None:
     for match in _FIELD.finditer(head, line.end()):
         name, value = match[1].decode("latin-1").lower(), match[2].decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return Head(Request(method, target, version, headers), 0, True, False, refusal)
+    return Request(method, target, version, headers), 0, True, False, refusal
 
 
 def hopeless(partial: bytes) -> bool:

@@ -11,8 +11,9 @@ import asyncio
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bucketlog.gateway.edge.connection import Connection
 from bucketlog.gateway.edge.heads import HeadParser
@@ -25,7 +26,7 @@ from bucketlog.s3.model import Request
 
 BACKLOG = 1024
 
-Application = Callable[[Request, Wire], Awaitable[None]]
+Application = Callable[[Request, Wire], Coroutine[Any, Any, None]]
 """Answers one request: calls `wire.send` once, and raises nothing.
 
 It is called for every request that has a request line, a refused one (`wire.refusal`) included,
@@ -122,12 +123,12 @@ class Server:
         for listener in self._listeners:
             listener.close()
         for connection in tuple(self._open):
-            if connection.idle:
+            if connection.is_idle:
                 connection.close()
         await self._wait_empty(grace_s)
         tasks = [connection.task for connection in self._open if connection.task is not None]
         for connection in tuple(self._open):
-            connection.abort()
+            connection.outlet.abort()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=1.0)
             for task in late:

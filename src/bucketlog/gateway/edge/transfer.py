@@ -18,7 +18,7 @@ from bucketlog.gateway.edge import kernel
 from bucketlog.s3.model import FileSlice
 
 if TYPE_CHECKING:
-    from bucketlog.gateway.edge.connection import Connection
+    from bucketlog.gateway.edge.outlet import Outlet
     from bucketlog.gateway.edge.wire import Wire
 
 SMALL = 64 * 1024
@@ -75,32 +75,28 @@ def _read(descriptor: int, offset: int, length: int) -> bytes:
     return data
 
 
-async def large(connection: Connection, wire: Wire, head: bytes, body: bytes | Files) -> None:
+async def large(outlet: Outlet, wire: Wire, head: bytes, body: bytes | Files) -> None:
     """Sends head and body; sets what was sent and whether it was all."""
     start = None
-    total = handed = 0
+    total = len(body) if isinstance(body, bytes) else size(body)
+    handed = 0
     try:
-        total = len(body) if isinstance(body, bytes) else size(body)
-        sock = connection.duplicate()
+        sock = outlet.duplicate()
         if sock is None:
             return
-        connection.expect_progress()
-        start = Mark(connection, sock, len(head))
-        if not (connection.write(head) or await connection.flushed()):
+        start = Mark(outlet, sock, len(head))
+        if not (outlet.write(head) or await outlet.flushed()):
             return
         if isinstance(body, bytes):
-            handed = await _send_bytes(connection, body)
-        elif wire.tls is None:
-            for part in slices(body):
-                done = await _send_file(connection, sock, part)
-                handed += done
-                if done < part.length:
-                    break
+            handed = await _send_bytes(outlet, body)
         else:
             for part in slices(body):
-                done = await _copy_file(connection, part)
-                handed += done
-                if done < part.length:
+                before = handed
+                if outlet.encrypted:
+                    handed += await _copy_file(outlet, part)
+                else:
+                    handed += await _send_file(outlet, sock, part)
+                if handed - before < part.length:
                     break
         if handed == total:
             wire.complete = await start.reached(total)
@@ -110,24 +106,27 @@ async def large(connection: Connection, wire: Wire, head: bytes, body: bytes | F
         if start is not None:
             wire.bytes_sent = total if wire.complete else start.arrived(handed)
         if not wire.complete:
-            connection.abort()
+            outlet.abort()
         close(body)
-        connection.release()
+        outlet.release()
 
 
-async def settle(connection: Connection, wire: Wire, sent: int) -> None:
-    """Waits until a reply that didn't go out at one stroke has left, or the client has."""
-    sock = connection.duplicate()
-    if sock is not None:
-        connection.expect_progress()
-        wire.complete = await connection.flushed()
-        if wire.complete:
-            wire.bytes_sent = sent
-        elif sent:
-            acked, _ = kernel.acknowledged(sock)
-            start = connection.written - sent
-            wire.bytes_sent = 0 if acked is None else max(0, min(sent, acked - start))
-        connection.release()
+async def settle(outlet: Outlet, wire: Wire, sent: int) -> None:
+    """Waits until a reply that didn't go out at one stroke has left, or the client has.
+
+    `sent`: bytes of its body, the last that were written.
+    """
+    sock = outlet.duplicate()
+    if sock is None:
+        return
+    wire.complete = await outlet.flushed()
+    if wire.complete:
+        wire.bytes_sent = sent
+    else:
+        acked, _ = kernel.acknowledged(sock)
+        arrived = sent if acked is None else acked - (outlet.written - sent)
+        wire.bytes_sent = max(0, min(sent, arrived))
+    outlet.release()
 
 
 class Mark:
@@ -138,15 +137,15 @@ class Mark:
     the size of records is that of TLS 1.3 and of AES-GCM or ChaCha20.
     """
 
-    def __init__(self, connection: Connection, sock: socket.socket, head: int) -> None:
-        self._connection = connection
+    def __init__(self, outlet: Outlet, sock: socket.socket, head: int) -> None:
+        self._outlet = outlet
         self._sock = sock
-        self._encrypted = connection.tls is not None
+        self._encrypted = outlet.encrypted
         if self._encrypted:
             acked, _ = kernel.acknowledged(sock)
             self._base = (acked or 0) + kernel.unacknowledged(sock) + head + _RECORD_EXTRA
         else:
-            self._base = connection.written + head
+            self._base = outlet.written + head
 
     def arrived(self, handed: int) -> int:
         """Body bytes that the client's kernel has, of those handed over."""
@@ -170,36 +169,36 @@ class Mark:
         while True:
             acked, stands = kernel.acknowledged(self._sock)
             if acked is None:
-                return stands and not self._connection.lost
+                return stands and not self._outlet.lost
             if self._encrypted:
                 # The transport may hold a last piece while the kernel is empty, but not twice.
                 emptied = emptied + 1 if kernel.unacknowledged(self._sock) == 0 else 0
                 if emptied == 2:
-                    return stands and not self._connection.lost
+                    return stands and not self._outlet.lost
             elif acked - self._base >= total:
                 return True
-            if not stands or self._connection.lost:
+            if not stands or self._outlet.lost:
                 return False
-            await self._connection.pause(pause)
+            await self._outlet.pause(pause)
             pause = min(pause * 2, 0.05)
 
 
-async def _send_bytes(connection: Connection, body: bytes) -> int:
+async def _send_bytes(outlet: Outlet, body: bytes) -> int:
     view = memoryview(body)
     handed = 0
     while handed < len(view):
         piece = view[handed : handed + _PIECE]
-        if not (connection.write(piece) or await connection.flushed()):
+        if not (outlet.write(piece) or await outlet.flushed()):
             break
         handed += len(piece)
     return handed
 
 
-async def _copy_file(connection: Connection, part: FileSlice) -> int:
+async def _copy_file(outlet: Outlet, part: FileSlice) -> int:
     handed = 0
     while handed < part.length:
         piece = _read(part.descriptor, part.offset + handed, min(_PIECE, part.length - handed))
-        if not (connection.write(piece) or await connection.flushed()):
+        if not (outlet.write(piece) or await outlet.flushed()):
             break
         handed += len(piece)
         if handed % _TURN == 0:
@@ -207,15 +206,15 @@ async def _copy_file(connection: Connection, part: FileSlice) -> int:
     return handed
 
 
-async def _send_file(connection: Connection, sock: socket.socket, part: FileSlice) -> int:
+async def _send_file(outlet: Outlet, sock: socket.socket, part: FileSlice) -> int:
     out, descriptor = sock.fileno(), part.descriptor
     offset, end = part.offset, part.offset + part.length
     turn = offset + _TURN
-    while offset < end and not connection.lost:
+    while offset < end and not outlet.lost:
         try:
             count = os.sendfile(out, descriptor, offset, min(_SENDFILE, end - offset))
         except BlockingIOError:
-            if not await connection.writable(out):
+            if not await outlet.writable(out):
                 break
             turn = offset + _TURN
             continue
@@ -224,7 +223,7 @@ async def _send_file(connection: Connection, sock: socket.socket, part: FileSlic
         if count == 0:
             raise OSError(f"file ends {end - offset} bytes before its slice does")
         offset += count
-        connection.written += count
+        outlet.written += count
         if offset >= turn:
             turn = offset + _TURN
             await asyncio.sleep(0)

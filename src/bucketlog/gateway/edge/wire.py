@@ -88,38 +88,38 @@ class Wire:
         `transfer.SMALL` bytes is complete when the client's kernel has acknowledged it, a
         smaller one when ours has taken it. Descriptors of FileSlices are closed in any case.
         """
-        body = reply.body
-        if not isinstance(body, bytes):
-            try:
-                body = transfer.small(body)
-            except BaseException:
-                transfer.close(reply.body)
-                raise
         connection = self._connection
+        body: bytes | transfer.Files = reply.body
         status = reply.status
-        length = len(body) if isinstance(body, bytes) else transfer.size(body)
-        bodyless = head or status == 304 or status == 204 or status < 200
-        if not bodyless:
-            announced: int | None = length
-        elif not head or status in (204, 304):
-            announced = None  # RFC 9110 section 8.6
-        else:
-            announced = announced_length(reply.headers, length)
         headers = reply.headers if extra is None else {**reply.headers, **extra}
+        bodyless = head or status == 304 or status == 204 or status < 200
+        if not bodyless and not isinstance(body, bytes):
+            body = transfer.small(body)
+        length = len(body) if isinstance(body, bytes) else transfer.size(body)
+        announced: int | None = length
+        if bodyless:
+            transfer.close(body)
+            body = b""
+            announced = announced_length(headers, length) if head else None
+            if status == 304 or status == 204 or status < 200:
+                announced = None  # RFC 9110 section 8.6
+            length = 0
         ending = connection.ending(self)
         text = connection.heads.compose(status, headers, announced, ending, int(time()))
         self.replied = True
         self.first_sent = monotonic_ns()
-        if bodyless or (isinstance(body, bytes) and length <= transfer.SMALL):
-            transfer.close(body)
-            sent = 0 if bodyless else length
-            if connection.write(text + body if sent else text):  # type: ignore[operator]
-                self.bytes_sent = sent
+        if isinstance(body, bytes) and length <= transfer.SMALL:
+            if connection.outlet.write(text + body):
+                self.bytes_sent = length
                 self.complete = True
             else:
-                await transfer.settle(connection, self, sent)
+                connection.watch_progress(True)
+                await transfer.settle(connection.outlet, self, length)
+                connection.watch_progress(False)
         else:
-            await transfer.large(connection, self, text, body)
+            connection.watch_progress(True)
+            await transfer.large(connection.outlet, self, text, body)
+            connection.watch_progress(False)
         self.last_sent = monotonic_ns()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from bucketlog.delivery import tags
-from bucketlog.delivery.tags import Tag
+from bucketlog.delivery.tags import Tag, tag_of
 from bucketlog.spool.frame import INTENT, Frame, Part
 
 MAX_OBJECT_BYTES = 64 << 20
@@ -161,3 +161,6 @@ def _unique(tag: bytes, spool_id: str, number: int, sealed_at: int, first: int) 
     """The 16 characters that end a log object's name, different for every object ever made."""
     text = f"{spool_id} {number} {sealed_at} {first} ".encode()
     return sha256(text + tag).hexdigest()[:16].upper()
+
+
+__all__ = ["MAX_OBJECT_BYTES", "Batch", "Run", "Tag", "split", "tag_of"]

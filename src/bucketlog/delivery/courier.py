@@ -13,7 +13,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -63,17 +63,19 @@ class Delivered:
 
 
 class Health(Protocol):
-    """Whom the courier tells how delivery goes. Called on the event loop's thread; must be quick
-    and must not raise.
+    """Whom the courier tells how delivery goes, by source bucket.
+
+    Called on the event loop's thread; must be quick and must not raise. `bucketlog.state.rules`
+    has one.
     """
 
-    def delivered(self, source_bucket: str, batch: Batch, at: int) -> None:
-        """A log object was stored."""
+    def delivered(self, bucket: str, key: str, records: int, at: int) -> None:
+        """A log object was stored under `key`."""
 
-    def failed(self, source_bucket: str, reason: str, at: int) -> None:
+    def failed(self, bucket: str, reason: str, at: int) -> None:
         """A log object was refused or could not be sent; its records are kept."""
 
-    def lost(self, source_bucket: str, records: int, reason: str, at: int) -> None:
+    def lost(self, bucket: str, records: int, reason: str, at: int) -> None:
         """Records were given up."""
 
 
@@ -84,8 +86,7 @@ class Tally:
     objects: int = 0
     records: int = 0
     stored_bytes: int = 0
-    refused: int = 0  # puts answered with an S3 error
-    failed: int = 0  # puts that failed otherwise
+    failures: dict[str, int] = field(default_factory=dict)  # by S3 error code or exception
     lost_records: int = 0
     troubles: int = 0  # steps that failed on our side; each is logged
     last_delivered_at: int | None = None
@@ -241,6 +242,11 @@ class Courier:
                     self.tally.troubles += 1
                 folder.close()
 
+    def oldest_at(self) -> int | None:
+        """Since when the longest-waiting record waits, about; None when none does."""
+        known = [spool.oldest_at() for spool in self.spools]
+        return min((at for at in known if at is not None), default=None)
+
     def close(self) -> None:
         """Gives up all its spools; what they hold waits for the next process."""
         for spool in self.spools:
@@ -282,12 +288,10 @@ class Courier:
         try:
             await self._put(batch)
         except S3Error as error:
-            self.tally.refused += 1
-            self._failed(route, f"{error.code}: {error.message}" if error.message else error.code)
+            self._failed(route, error.code, error.message)
             return None
         except Exception as error:
-            self.tally.failed += 1
-            self._failed(route, f"{type(error).__name__}: {error}")
+            self._failed(route, type(error).__name__, str(error))
             return None
         at = self._now()
         route.failures, route.next_at = 0, 0
@@ -295,17 +299,18 @@ class Courier:
         self.tally.records += batch.count
         self.tally.stored_bytes += len(batch.data)
         self.tally.last_delivered_at = at
-        self._health.delivered(source, batch, at)
+        self._health.delivered(source, batch.key, batch.count, at)
         target = batch.destination.target.bucket
         return Delivered(source, target, batch.key, batch.count, len(batch.data), at)
 
-    def _failed(self, route: _Route, reason: str) -> None:
+    def _failed(self, route: _Route, kind: str, message: str | None) -> None:
         at = self._now()
+        self.tally.failures[kind] = self.tally.failures.get(kind, 0) + 1
         settings = self.settings
         delay = min(settings.retry_most_s, settings.retry_first_s * 2.0 ** min(route.failures, 30))
         route.failures += 1
         route.next_at = at + int(delay * (0.5 + self._chance() / 2) * _SECOND)
-        self._health.failed(route.source_bucket, reason, at)
+        self._health.failed(route.source_bucket, f"{kind}: {message}" if message else kind, at)
 
     async def _deliver_held(
         self, folder: Folder, route_id: str, wanted: Callable[[_Route], bool]
@@ -348,17 +353,23 @@ class Courier:
 
     def _overdue(self, folder: Folder) -> list[tuple[Held, str]]:
         """The oldest held files beyond the bounds, some at a time."""
-        totals = folder.held_totals()
-        if not any(total.files for total in totals.values()):
-            return []
-        settings = self.settings
-        oldest = heapq.nsmallest(
-            _DROP_AT_ONCE,
-            (held for route_id in totals for held in folder.held(route_id)),
-            key=lambda held: (held.sealed_at, held.number),
-        )
-        limit = self._now() - int(settings.hold_for_s * _SECOND)
+        totals, settings, now = folder.held_totals(), self.settings, self._now()
+        limit = now - int(settings.hold_for_s * _SECOND)
         excess = folder.held_bytes - settings.hold_bytes
+        if excess <= 0 and not any(total.oldest_at < limit for total in totals.values()):
+            return []
+        since: dict[str, int] = {}
+
+        def every() -> Iterator[Held]:
+            for route_id in totals:
+                for held in folder.held(route_id):
+                    since[route_id] = min(since.get(route_id, held.sealed_at), held.sealed_at)
+                    yield held
+
+        oldest = heapq.nsmallest(
+            _DROP_AT_ONCE, every(), key=lambda held: (held.sealed_at, held.number)
+        )
+        folder.waits_since(since)
         overdue = []
         for held in oldest:
             if held.sealed_at < limit:
@@ -372,8 +383,9 @@ class Courier:
 
     def _lost(self, source_bucket: str, records: int, reason: str) -> None:
         self.tally.lost_records += records
-        log.error("lost %d records of bucket %s: %s", records, source_bucket, reason)
-        self._health.lost(source_bucket, records, reason, self._now())
+        log.error("lost %d records of bucket %s: %s", records, source_bucket or "?", reason)
+        if source_bucket:
+            self._health.lost(source_bucket, records, reason, self._now())
 
 
 def route_of(batch: Batch) -> str:

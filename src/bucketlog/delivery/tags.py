@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from bucketlog.accesslog import targets
 from bucketlog.accesslog.targets import Target
 
+if TYPE_CHECKING:
+    from bucketlog.s3.model import Bucket
+
+_FIRST_DAY = date(1970, 1, 1)
 _SECOND = 1_000_000_000
 
 
@@ -33,14 +38,27 @@ class Tag:
     day: str | None = None
 
 
+def tag_of(target: Target, source: Bucket, day: int) -> bytes:
+    """The tag of a bucket's records under a rule, of one UTC day, in days since 1970.
+
+    The day is in it only where the rule splits log objects by day.
+    """
+    return _encode(
+        target,
+        source.name,
+        source.owner.account_id,
+        source.region,
+        day if target.splits_by_day else None,
+    )
+
+
 @lru_cache(maxsize=4096)
-def tag_of(
-    target: Target, source_bucket: str, account_id: str, region: str, day: str | None
+def _encode(
+    target: Target, source_bucket: str, account_id: str, region: str, day: int | None
 ) -> bytes:
-    """The tag of a bucket's records. `day` as in `Tag`: None unless `target.splits_by_day`."""
     words = {"bucket": source_bucket, "account_id": account_id, "region": region}
     if day is not None:
-        words["day"] = day
+        words["day"] = str(_FIRST_DAY + timedelta(days=day))
     text = json.dumps({**words, "target": json.loads(targets.encode(target))}, ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass")
 

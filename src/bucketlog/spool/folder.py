@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -45,11 +45,14 @@ class Held:
 
 @dataclass(slots=True)
 class Totals:
-    """How much is held for one route."""
+    """How much is held for one route, and since when the oldest of it waits, or waited when the
+    rest came.
+    """
 
+    oldest_at: int
     files: int = 0
     records: int = 0
-    bytes: int = 0
+    size: int = 0
 
 
 class Folder:
@@ -68,6 +71,7 @@ class Folder:
         self._changes = Lock()
         self._sealed: dict[int, Sealed] = {}
         self._waiting: dict[int, dict[bytes, int]] = {}
+        self._since: dict[int, int] = {}
         self._held: dict[str, Totals] = {}
         self._sealed_bytes = 0
         self._held_bytes = 0
@@ -99,7 +103,7 @@ class Folder:
                 opened.append(number)
             elif sealed := segment.sealed_of(name, 0):
                 size = self.disk.size(self.path / name)
-                self.add(Sealed(sealed.number, sealed.sealed_at, size), {})
+                self.add(Sealed(sealed.number, sealed.sealed_at, size), {}, sealed.sealed_at)
             elif name.endswith(".tmp"):
                 self.disk.unlink(self.path / name)
         for route in list(self.disk.names(self.path / "held")):
@@ -114,7 +118,7 @@ class Folder:
             if name.endswith(".tmp"):
                 self.disk.unlink(folder / name)
             elif match := _HELD.fullmatch(name):
-                self._count(route, 1, int(match[4]), self.disk.size(folder / name))
+                self._count(route, int(match[2]), 1, int(match[4]), self.disk.size(folder / name))
 
     # Sealed segments
 
@@ -123,10 +127,14 @@ class Folder:
         with self._changes:
             return sorted(self._sealed.values(), key=lambda sealed: sealed.number)
 
-    def add(self, sealed: Sealed, waiting: dict[bytes, int]) -> None:
-        """Takes a segment that was just sealed, lastingly, into account: records by tag."""
+    def add(self, sealed: Sealed, waiting: dict[bytes, int], since: int) -> None:
+        """Takes a segment that was just sealed, lastingly, into account.
+
+        `waiting`: its records by tag; `since`: when the first of them came, about.
+        """
         with self._changes:
             self._sealed[sealed.number] = sealed
+            self._since[sealed.number] = since
             self._waiting[sealed.number] = waiting
             self._sealed_bytes += sealed.size
 
@@ -145,7 +153,7 @@ class Folder:
         with self._changes:
             if self._sealed.pop(sealed.number, None) is not None:
                 self._sealed_bytes -= sealed.size
-                del self._waiting[sealed.number]
+                del self._waiting[sealed.number], self._since[sealed.number]
 
     def waiting(self) -> dict[bytes, int]:
         """Records in sealed segments, by tag, as far as they are known."""
@@ -155,6 +163,11 @@ class Folder:
                 for tag, count in counts.items():
                     total[tag] = total.get(tag, 0) + count
         return total
+
+    def since(self) -> list[int]:
+        """When the oldest records of each segment and of each held route came, about."""
+        with self._changes:
+            return [*self._since.values(), *(totals.oldest_at for totals in self._held.values())]
 
     # Held records
 
@@ -177,7 +190,7 @@ class Folder:
         before = self._size_or_none(final)
         write_whole(self.disk, final, data)
         if before is None:
-            self._count(held.route, 1, held.records, len(data))
+            self._count(held.route, held.sealed_at, 1, held.records, len(data))
 
     def _size_or_none(self, path: Path) -> int | None:
         try:
@@ -188,10 +201,14 @@ class Folder:
     def held_totals(self) -> dict[str, Totals]:
         """How much is held, by route."""
         with self._changes:
-            return {
-                route: Totals(totals.files, totals.records, totals.bytes)
-                for route, totals in self._held.items()
-            }
+            return {route: replace(totals) for route, totals in self._held.items()}
+
+    def waits_since(self, oldest: dict[str, int]) -> None:
+        """Corrects `Totals.oldest_at`, by route, after all that is held was looked at."""
+        with self._changes:
+            for route, at in oldest.items():
+                if route in self._held:
+                    self._held[route].oldest_at = at
 
     def held(self, route: str) -> Iterator[Held]:
         """What is held for a route, in no order, read from the folder bit by bit."""
@@ -213,16 +230,17 @@ class Folder:
         """Removes a held file that was delivered or given up."""
         size = self.held_size(held)
         self.disk.unlink(self.path / "held" / held.route / held.name)
-        self._count(held.route, -1, -held.records, -size)
+        self._count(held.route, held.sealed_at, -1, -held.records, -size)
         if held.route not in self._held:
             self.disk.remove_folder(self.path / "held" / held.route)
 
-    def _count(self, route: str, files: int, records: int, size: int) -> None:
+    def _count(self, route: str, at: int, files: int, records: int, size: int) -> None:
         with self._changes:
-            totals = self._held.setdefault(route, Totals())
+            totals = self._held.setdefault(route, Totals(at))
+            totals.oldest_at = min(totals.oldest_at, at)
             totals.files += files
             totals.records += records
-            totals.bytes += size
+            totals.size += size
             self._held_bytes += size
             if not totals.files:
                 del self._held[route]

@@ -121,7 +121,8 @@ def _settle(folder: Folder, number: int, contents: Contents, now: int) -> int:
     finally:
         folder.disk.close(descriptor)
     sealed = Sealed(number, now, scan.end)
+    since = contents.header.created_at if contents.header else now
     folder.disk.rename(path, folder.path / sealed.name)
     folder.disk.sync_folder(folder.path)
-    folder.add(sealed, waiting)
+    folder.add(sealed, waiting, since)
     return scan.torn

@@ -287,7 +287,7 @@ class Spool:
         while self._old:
             segment = self._old[0]
             if segment.records:
-                self.folder.add(segment.seal(self._now()), segment.waiting)
+                self.folder.add(segment.seal(self._now()), segment.waiting, segment.first_at)
                 self._seals += 1
             else:
                 segment.discard()
@@ -320,6 +320,11 @@ class Spool:
                 stored_bytes=self._current.size + self._old_bytes + self.folder.stored_bytes,
                 waiting=waiting,
             )
+
+    def oldest_at(self) -> int | None:
+        """Since when the longest-waiting record waits, about; None when none does."""
+        known = [segment.first_at for segment in [*self._old, self._current] if segment.records]
+        return min([*known, *self.folder.since()], default=None)
 
     def is_drained(self) -> bool:
         """Whether nothing in it waits: no records, no open intents, nothing sealed or held."""

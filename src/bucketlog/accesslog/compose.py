@@ -7,7 +7,7 @@ None.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from bucketlog.accesslog import line
@@ -15,7 +15,7 @@ from bucketlog.accesslog.record import FIELDS, LogRecord
 
 if TYPE_CHECKING:
     from bucketlog.accesslog.exchange import Exchange
-    from bucketlog.s3.model import Bucket, Deleted, Facts, Route
+    from bucketlog.s3.model import Bucket, Deleted, Route
 
 # Operations whose records show a turn-around time when they succeed. Amazon's lines have "-" for
 # all others, for every HEAD, and for answers that are errors or 304.
@@ -41,6 +41,7 @@ _SHOWING_TURN_AROUND = frozenset(
 )
 _WITHOUT_OBJECT = (403, 404)
 _NO_TLS = (None, None)
+_FAST_FIELDS = 26  # as many fields as the fast lines have, without the one that may be left out
 _DELETED = "BATCH.DELETE.OBJECT"
 
 
@@ -69,22 +70,27 @@ def lines(
 ) -> list[tuple[str, bytes]]:
     """The records of one request as lines, each with the name of the bucket it belongs to.
 
-    The same as encoding each of `records`, but several times as fast where there is one record.
+    The same as encoding each of `records`, in the same order, but several times as fast.
     """
     route, bucket, facts = exchange.route, exchange.bucket, exchange.facts
-    if (
-        route is None
-        or bucket is None
-        or exchange.source_bucket is not None
-        or (facts is not None and facts.deleted)
-        or quoting != "safe"
-        or fields < 26
-    ):
+    source = exchange.source_bucket
+    if fields < _FAST_FIELDS or route is None:
         return [
             (record.bucket or "", line.encode(record, quoting=quoting, fields=fields))
             for record in records(exchange)
         ]
-    return [(bucket.name, _line(exchange, route, bucket, facts, fields))]
+    found: list[tuple[str, bytes]] = []
+    tail = _tail(exchange)
+    end = "\n" if fields == _FAST_FIELDS else f" {_plain(exchange.source_region)}\n"
+    if bucket is not None:
+        head = _head(exchange, bucket)
+        found.append((bucket.name, _line(exchange, route, head, tail, end, quoting)))
+    if source is not None and route.source is not None:
+        found.append((source.name, _source_line(exchange, route, source, tail, end)))
+    if bucket is not None and facts is not None:
+        for deleted in facts.deleted:
+            found.append((bucket.name, _child_line(exchange, deleted, head, tail, end)))
+    return found
 
 
 # ── the fast twin of encode(_record(...)) ───────────────────────────────────────────────────────
@@ -92,6 +98,7 @@ def lines(
 # Values that come again and again are made fit for a line once. Bounded, as clients send some.
 _plain = lru_cache(maxsize=2048)(line.plain)
 _quoted = lru_cache(maxsize=512)(line.quoted)
+_raw = lru_cache(maxsize=512)(partial(line.quoted, quoting="amazon"))
 
 
 @lru_cache(maxsize=512)
@@ -107,49 +114,96 @@ def _session(
     return " ".join(line.plain(part) for part in parts)
 
 
-def _line(
-    exchange: Exchange, route: Route, bucket: Bucket, facts: Facts | None, fields: int
-) -> bytes:
-    """One record of a request as a line: all in one go, for it is on every request's way."""
-    request, caller, timing = exchange.request, exchange.caller, exchange.timing
-    headers, status, operation = request.headers, exchange.status, route.operation
-    log_name = operation.log_name
-    uri = f"{request.method} {request.target} {request.version}"
-    if not (uri.isascii() and uri.isprintable()) or '"' in uri or "\\" in uri:
-        uri = line.quoted(uri)[1:-1]
-    error = exchange.error_code
-    size: int | str | None = None
-    if facts is not None:
-        error = error or facts.error_code
-        if operation.level == "object" and status not in _WITHOUT_OBJECT:
-            size = facts.object_size
-    turn_around: int | str | None = None
-    if status is not None and 200 <= status < 300 and log_name in _SHOWING_TURN_AROUND:
-        turn_around = timing.turn_around_ms
-    total = timing.total_ms
-    tls_version, cipher_suite = exchange.tls or _NO_TLS
-    if caller is None:
-        requester = signature_version = authentication_type = None
-    else:
-        requester, signature_version = caller.requester, caller.signature_version
-        authentication_type = caller.authentication_type
-    decision, key = exchange.decision, route.key
-    region = "" if fields == 26 else f" {_plain(exchange.source_region)}"
-    session = _session(
-        signature_version, cipher_suite, authentication_type, headers.get("host"), tls_version
-    )
+def _head(exchange: Exchange, bucket: Bucket) -> str:
+    """The fields before the operation."""
+    caller = exchange.caller
     return (
         f"{_plain(bucket.owner.canonical_id)} {_plain(bucket.name)} "
-        f"{line.timestamp(timing.received_at)} {_plain(exchange.remote_ip)} {_plain(requester)} "
-        f"{line.plain(exchange.request_id)} {_plain(log_name)} "
-        f'{line.encode_twice(key) if key else "-"} "{uri}" '
+        f"{line.timestamp(exchange.timing.received_at)} {_plain(exchange.remote_ip)} "
+        f"{_plain(None if caller is None else caller.requester)} {line.plain(exchange.request_id)}"
+    )
+
+
+def _tail(exchange: Exchange) -> str:
+    """The fields from host id to access point ARN."""
+    caller = exchange.caller
+    tls_version, cipher_suite = exchange.tls or _NO_TLS
+    host_header = exchange.request.headers.get("host")
+    if caller is None:
+        session = _session(None, cipher_suite, None, host_header, tls_version)
+    else:
+        session = _session(
+            caller.signature_version,
+            cipher_suite,
+            caller.authentication_type,
+            host_header,
+            tls_version,
+        )
+    return f"{line.plain(exchange.host_id)} {session} -"
+
+
+def _line(
+    exchange: Exchange, route: Route, head: str, tail: str, end: str, quoting: line.Quoting
+) -> bytes:
+    """The record of the request itself: all in one go, for it is on every request's way."""
+    request, timing, status, facts = (
+        exchange.request,
+        exchange.timing,
+        exchange.status,
+        exchange.facts,
+    )
+    headers, log_name = request.headers, route.operation.log_name
+    uri = line.quoted(f"{request.method} {request.target} {request.version}", quoting=quoting)
+    quoted = _quoted if quoting == "safe" else _raw
+    error = exchange.error_code
+    size = turn_around = None
+    if facts is not None:
+        if error is None:
+            error = facts.error_code
+        if route.operation.level == "object" and status not in _WITHOUT_OBJECT:
+            size = facts.object_size
+    if status is not None and 200 <= status < 300 and log_name in _SHOWING_TURN_AROUND:
+        turn_around = timing.turn_around_ms
+    total, decision, key = timing.total_ms, exchange.decision, route.key
+    return (
+        f"{head} {_plain(log_name)} {line.encode_twice(key) if key else '-'} {uri} "
         f"{'-' if status is None else status} {_plain(error)} {exchange.bytes_sent or '-'} "
         f"{'-' if size is None else size} {'-' if total is None else total} "
         f"{'-' if turn_around is None else turn_around} "
-        f"{_quoted(headers.get('referer'))} {_quoted(headers.get('user-agent'))} "
-        f"{_plain(route.version_id)} {line.plain(exchange.host_id)} {session} - "
-        f"{'Yes' if decision is not None and decision.acl_required else '-'}"
-        f"{region}\n"
+        f"{quoted(headers.get('referer'))} {quoted(headers.get('user-agent'))} "
+        f"{_plain(route.version_id)} {tail} "
+        f"{'Yes' if decision is not None and decision.acl_required else '-'}{end}"
+    ).encode("latin-1")
+
+
+def _source_line(exchange: Exchange, route: Route, bucket: Bucket, tail: str, end: str) -> bytes:
+    """The read side of a copy."""
+    source, operation, facts, status = (
+        route.source,
+        route.operation,
+        exchange.facts,
+        exchange.status,
+    )
+    assert source is not None
+    size = None if facts is None else facts.source_size
+    return (
+        f"{_head(exchange, bucket)} "
+        f"{_plain(operation.source_log_name or f'{operation.log_name}_GET')} "
+        f"{line.encode_twice(source.key) if source.key else '-'} - "
+        f"{'-' if status is None else status} {_plain(error_code_of(exchange))} - "
+        f"{'-' if size is None else size} - - - - {_plain(source.version_id)} {tail} "
+        f"{'Yes' if exchange.source_acl_required else '-'}{end}"
+    ).encode("ascii")
+
+
+def _child_line(exchange: Exchange, deleted: Deleted, head: str, tail: str, end: str) -> bytes:
+    """One key of a batch delete; there may be a thousand of them."""
+    size = deleted.object_size
+    return (
+        f"{head} {_DELETED} {line.encode_key(_DELETED, deleted.key)} - "
+        f"{'-' if exchange.status is None else deleted.status} {_plain(deleted.error_code)} - "
+        f"{'-' if size is None else size} - - - - {_plain(deleted.version_id)} {tail} "
+        f"{'Yes' if deleted.acl_required else '-'}{end}"
     ).encode("ascii")
 
 

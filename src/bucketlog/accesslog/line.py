@@ -28,6 +28,8 @@ _SECOND_NS = 1_000_000_000
 _MAX_INTEGER = 2**63 - 1  # what a column of a table can hold
 
 # Printable ASCII but the quote, and but the backslash that some readers take for an escape.
+_SAFE_QUOTED = re.compile(r"[ !#-\[\]-~]*")
+_SAFE_PLAIN = re.compile(r"[!#-\[\]-~]*")
 _UNSAFE_QUOTED = re.compile(r"[^ !#-\[\]-~]+")
 _UNSAFE_PLAIN = re.compile(r"[^!#-\[\]-~]+")
 _LINE_BREAK = re.compile(r"[\r\n]")
@@ -103,6 +105,8 @@ def plain(text: str | None) -> str:
         return "-"
     if text == "-":
         return "%2D"
+    if _SAFE_PLAIN.fullmatch(text) is not None:
+        return text
     return _UNSAFE_PLAIN.sub(_percent, text)
 
 
@@ -112,7 +116,11 @@ def quoted(text: str | None, *, quoting: Quoting = "safe", dash: str = '"-"') ->
         return dash
     if quoting == "amazon":
         return f'"{_LINE_BREAK.sub(_percent, _BEYOND_LATIN_1.sub(_utf_8, text))}"'
-    return '"%2D"' if text == "-" else f'"{_UNSAFE_QUOTED.sub(_percent, text)}"'
+    if text == "-":
+        return '"%2D"'
+    if _SAFE_QUOTED.fullmatch(text) is not None:
+        return f'"{text}"'
+    return f'"{_UNSAFE_QUOTED.sub(_percent, text)}"'
 
 
 def _wire_bytes(text: str) -> bytes:

@@ -82,6 +82,7 @@ _TABLE: Final = """
 409 InvalidBucketOwnerAWSAccountID The value of the expected bucket owner parameter must be an AWS
     account ID.
 409 InvalidBucketState The request is not valid with the current state of the bucket.
+403 InvalidChunkSizeError Only the last chunk is allowed to have a size less than 8192 bytes
 400 InvalidDigest The Content-MD5 you specified was invalid.
 400 InvalidEncryptionAlgorithmError The encryption request you specified is not valid. The valid
     value is AES256.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -17,9 +17,10 @@ from bucketlog.gateway.edge import listen, transfer
 from bucketlog.gateway.edge.body import RawBody
 from bucketlog.gateway.edge.limits import Limits
 from bucketlog.gateway.edge.proxies import Network
-from bucketlog.gateway.edge.wire import Tls
+from bucketlog.gateway.edge.wire import Tls, Wire
+from bucketlog.s3 import errors
 from bucketlog.s3.errors import S3Error
-from bucketlog.s3.model import Reply
+from bucketlog.s3.model import Reply, Request
 
 SECOND = 1_000_000_000
 
@@ -85,6 +86,46 @@ class MemoryWire:
         self.bytes_sent = len(self.sent)
         self.complete = self.sent == body
         self.last_sent = self.began + 6 * SECOND
+
+
+Answering = Callable[[Request, Wire, bytes], Reply]
+
+
+class Desk:
+    """An application: reads the body, answers by a function, keeps what became of each request.
+
+    Without a function it answers with the body it got. An S3Error, of the wire or the body, is
+    answered as `errors.reply` words it.
+    """
+
+    def __init__(self, answering: Answering | None = None, *, reads: bool = True) -> None:
+        self._answering = answering or (lambda request, wire, body: Reply(200, {}, body))
+        self._reads = reads
+        self._served: asyncio.Queue[tuple[Request, Wire]] = asyncio.Queue()
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, request: Request, wire: Wire) -> None:
+        try:
+            if wire.refusal is not None:
+                raise wire.refusal
+            pieces = []
+            while self._reads and (piece := await wire.body.chunk()):
+                pieces.append(piece)
+            self.bodies.append(b"".join(pieces))
+            reply = self._answering(request, wire, self.bodies[-1])
+        except S3Error as error:
+            reply = errors.reply(error, resource=request.target, request_id="R", host_id="H")
+        await wire.send(reply, head=request.method == "HEAD")
+        self._served.put_nowait((request, wire))
+
+    async def served(self) -> tuple[Request, Wire]:
+        """The next request that is through, in the order of their ends."""
+        return await asyncio.wait_for(self._served.get(), 20)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are through and were not asked for with `served`."""
+        return self._served.qsize()
 
 
 @asynccontextmanager

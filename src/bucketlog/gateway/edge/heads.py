@@ -20,6 +20,7 @@ from bucketlog.s3.model import Request
 CHUNKED = -1
 """The `length` of a body whose end is marked by chunked coding."""
 
+_SLASH = ord("/")
 _FRAMING = ("connection", "content-length", "transfer-encoding")
 _REMEMBERED = 4096  # header names, hosts: what clients may make us remember
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
@@ -116,7 +117,7 @@ class HeadParser:
             number == "1.1"
             and lines <= self._limits.head_lines
             and headers.get("host") in self._hosts
-            and request.target[:1] == "/"
+            and head[len(method) + 1] == _SLASH  # the target, behind a single space
             and len(headers) == lines
         ):
             if not upgrade and headers.keys().isdisjoint(_FRAMING):
@@ -156,6 +157,8 @@ class HeadParser:
         if request.version not in ("HTTP/1.1", "HTTP/1.0"):
             return malformed()
         target = request.target
+        if not head.startswith(f"{request.method} {target} ".encode("latin-1")):
+            return malformed()  # llhttp lets several spaces pass
         if target[:1] != "/" and not _ABSOLUTE.match(target):
             if request.method == "CONNECT":
                 return S3Error("MethodNotAllowed")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ class Account:
     @property
     def arn(self) -> str:
         """The ARN of the account's root."""
-        return f"arn:aws:iam::{self.owner.account_id}:root"
+        return arn_of(self.owner.account_id, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class User:
     @property
     def arn(self) -> str:
         """The user's ARN, as it stands in the Requester field."""
-        return user_arn(self.account.account_id, self.name)
+        return arn_of(self.account.account_id, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Key:
     user_name: str | None
     created_at: int
 
+    @property
+    def arn(self) -> str:
+        """The ARN of whom it speaks for."""
+        return arn_of(self.account.account_id, self.user_name)
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -71,9 +77,9 @@ class _Known:
     by_account_id: dict[str, Owner]
 
 
-def user_arn(account_id: str, name: str) -> str:
-    """The ARN of a user."""
-    return f"arn:aws:iam::{account_id}:user/{name}"
+def arn_of(account_id: str, user: str | None) -> str:
+    """The ARN of a user, or of the account's root."""
+    return f"arn:aws:iam::{account_id}:" + ("root" if user is None else f"user/{user}")
 
 
 class Accounts:
@@ -124,10 +130,22 @@ class Accounts:
         self, name: str, *, account_id: str | None = None, canonical_id: str | None = None
     ) -> Account:
         """Makes an account; ids that aren't given are drawn at random."""
-        with self._database.change() as connection:
-            made = self._insert_account(connection, name, account_id, canonical_id, is_root=False)
-        self._generation.bump()
-        return made
+        with self._changing() as connection:
+            return self._insert_account(connection, name, account_id, canonical_id)
+
+    def add_account_with_key(
+        self,
+        name: str,
+        *,
+        account_id: str | None = None,
+        canonical_id: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+    ) -> Credential:
+        """Makes an account and an access key of its root, or neither."""
+        with self._changing() as connection:
+            made = self._insert_account(connection, name, account_id, canonical_id)
+            return self._insert_key(connection, made.owner, None, access_key, secret_key)
 
     # Users
 
@@ -146,30 +164,25 @@ class Accounts:
 
     def add_user(self, name: str, account: str | None = None) -> User:
         """Makes a user of an account (name or id; the root account unless given)."""
-        names.check_user(name)
-        with self._database.change() as connection:
-            owner = _find_account(connection, account)
-            taken = connection.execute(_user_named(owner, name)).first()
-            if taken is not None:
-                raise StateProblem(
-                    f"Account {owner.name} already has a user {taken.name}.",
-                    "Names of users must differ in more than upper and lower case.",
-                )
-            made = User(name, owner, self._now())
-            connection.execute(
-                users.insert().values(
-                    account_id=owner.account_id,
-                    folded_name=name.lower(),
-                    name=name,
-                    created_at=made.created_at,
-                )
-            )
-        self._generation.bump()
-        return made
+        with self._changing() as connection:
+            return self._insert_user(connection, name, account)
+
+    def add_user_with_key(
+        self,
+        name: str,
+        account: str | None = None,
+        *,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+    ) -> Credential:
+        """Makes a user and an access key, or neither."""
+        with self._changing() as connection:
+            made = self._insert_user(connection, name, account)
+            return self._insert_key(connection, made.account, name, access_key, secret_key)
 
     def remove_user(self, name: str, account: str | None = None) -> list[str]:
         """Removes a user with all access keys, and says which these were."""
-        with self._database.change() as connection:
+        with self._changing() as connection:
             owner = _find_account(connection, account)
             user = _find_user(connection, owner, name)
             theirs = sa.and_(keys.c.account_id == owner.account_id, keys.c.user_name == user)
@@ -181,7 +194,6 @@ class Accounts:
                     users.c.account_id == owner.account_id, users.c.folded_name == user.lower()
                 )
             )
-        self._generation.bump()
         return gone
 
     # Keys
@@ -220,22 +232,19 @@ class Accounts:
         """Makes an access key for a user, or for the account's root; what isn't given is drawn at
         random. The only time the secret is told.
         """
-        with self._database.change() as connection:
+        with self._changing() as connection:
             owner = _find_account(connection, account)
             name = None if user is None else _find_user(connection, owner, user)
-            made = self._insert_key(connection, owner, name, access_key, secret_key)
-        self._generation.bump()
-        return made
+            return self._insert_key(connection, owner, name, access_key, secret_key)
 
     def remove_key(self, access_key: str) -> None:
         """Removes an access key: requests signed with it are refused from now on."""
-        with self._database.change() as connection:
+        with self._changing() as connection:
             gone = connection.execute(keys.delete().where(keys.c.access_key == access_key))
             if gone.rowcount == 0:
                 raise StateProblem(
                     f"There is no access key {access_key}.", "bucketlog key list shows all."
                 )
-        self._generation.bump()
 
     # The root account
 
@@ -256,20 +265,30 @@ class Accounts:
         with self._database.read() as connection:
             if _root_is_right(connection, access_key, secret_key):
                 return None
-        with self._database.change() as connection:
+        with self._changing() as connection:
             # Asked again: another process may have made it meanwhile.
             if _root_is_right(connection, access_key, secret_key):
                 return None
             root = connection.execute(sa.select(accounts).where(accounts.c.is_root)).first()
             if root is None:
-                owner = self._insert_account(connection, ROOT, None, None, is_root=True).owner
+                made = self._insert_account(connection, ROOT, None, None, is_root=True)
+                owner = made.owner
             else:
                 owner = _account(root).owner
             if access_key is not None:
                 _release_root_key(connection, owner, access_key)
-            made = self._insert_key(connection, owner, None, access_key, secret_key)
-        self._generation.bump()
-        return made
+            return self._insert_key(connection, owner, None, access_key, secret_key)
+
+    @contextmanager
+    def _changing(self) -> Iterator[sa.Connection]:
+        """A change that everybody sees when it is over. Without one (nothing written, or an
+        exception) the bump costs each process a look at the revision.
+        """
+        try:
+            with self._database.change() as connection:
+                yield connection
+        finally:
+            self._generation.bump()
 
     def _insert_account(
         self,
@@ -278,7 +297,7 @@ class Accounts:
         account_id: str | None,
         canonical_id: str | None,
         *,
-        is_root: bool,
+        is_root: bool = False,
     ) -> Account:
         names.check_account(name, account_id, canonical_id)
         owner = Owner(
@@ -308,6 +327,26 @@ class Accounts:
         )
         return made
 
+    def _insert_user(self, connection: sa.Connection, name: str, account: str | None) -> User:
+        names.check_user(name)
+        owner = _find_account(connection, account)
+        taken = connection.execute(_user_named(owner, name)).first()
+        if taken is not None:
+            raise StateProblem(
+                f"Account {owner.name} already has a user {taken.name}.",
+                "Names of users must differ in more than upper and lower case.",
+            )
+        made = User(name, owner, self._now())
+        connection.execute(
+            users.insert().values(
+                account_id=owner.account_id,
+                folded_name=name.lower(),
+                name=name,
+                created_at=made.created_at,
+            )
+        )
+        return made
+
     def _insert_key(
         self,
         connection: sa.Connection,
@@ -332,7 +371,7 @@ class Accounts:
                 created_at=self._now(),
             )
         )
-        arn = None if user is None else user_arn(owner.account_id, user)
+        arn = None if user is None else arn_of(owner.account_id, user)
         return Credential(access_key, secret_key, owner, arn)
 
 
@@ -343,7 +382,7 @@ def _load(connection: sa.Connection) -> _Known:
     }
     found = {}
     for row in connection.execute(sa.select(keys)):
-        arn = None if row.user_name is None else user_arn(row.account_id, row.user_name)
+        arn = None if row.user_name is None else arn_of(row.account_id, row.user_name)
         owner = owners[row.account_id]
         found[row.access_key] = Credential(row.access_key, row.secret_key, owner, arn)
     return _Known(found, {owner.canonical_id: owner for owner in owners.values()}, owners)

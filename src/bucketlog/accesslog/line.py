@@ -231,7 +231,8 @@ def decode(line: bytes | str) -> Decoded:
     In the tail, a hyphen between version id and host id (early 2019) is skipped. A token that
     doesn't look like its field (signature version, TLS version, ARN, aclRequired, Region), and all
     behind it, are extra fields; if it is the signature version, the host id is one too.
-    A hyphen or `"-"` is None. Keys are decoded by `decode_key`. Times are moved to UTC.
+    Amazon quotes all three or none, so a bare hyphen beside quoted text is read as one of the three
+    only where nothing else fits. A hyphen or `"-"` is None. Keys are decoded by `decode_key`. Times are moved to UTC.
     """
     text, lossy = _text(line)
     head = _HEAD.match(text)
@@ -295,18 +296,21 @@ def _instant(text: str) -> int | None:
 
 def _readings(rest: str) -> Iterator[_Reading]:
     """Every way to read what follows the key, in order of where the request line ends."""
+    found = False
     if rest.startswith("-"):
         closings = [0]
     elif rest.startswith('"'):
         closings = [place.start() for place in re.finditer('"', rest)][1:]
     else:
         return
+    last = closings[-1] if closings else 0
     for closing in closings:
         block = _BLOCK.match(rest, closing + 1)
-        if block is None:
+        if block is None or (closing == last and found):
             continue
         uri = rest[1:closing] if closing else "-"
         for referer, user_agent, tail in _endings(rest[block.end() :]):
+            found = True
             yield (uri, *block.groups(), referer, user_agent), tail
 
 

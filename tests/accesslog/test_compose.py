@@ -334,7 +334,8 @@ def exchanges(draw: st.DrawFn) -> Exchange:
     headers = st.fixed_dictionaries(
         {}, optional={"host": words, "referer": words, "user-agent": words}
     )
-    callers = st.builds(Caller, st.none() | st.just(owner), maybe, maybe, maybe, maybe, maybe)
+    signed = st.sampled_from([None, "SigV4"])  # nor is this
+    callers = st.builds(Caller, st.none() | st.just(owner), maybe, maybe, maybe, signed, maybe)
     return Exchange(
         request=Request(draw(words), draw(words), draw(words), draw(headers)),
         timing=Timing(draw(st.integers(0, 4 * 10**18)), 1, draw(marks), draw(marks), draw(marks)),

@@ -47,7 +47,7 @@ def route(request: Request, domains: tuple[str, ...] = ()) -> Route:
     return _routed(request, target, bucket)
 
 
-_GENERAL_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9]|[.-](?=[a-z0-9-]))*")
+_GENERAL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 # Names that were legal in us-east-1 before March 2018 are still asked for: NoSuchBucket for them.
 _LEGACY_NAME: Final = re.compile(r"[A-Za-z0-9._-]{3,255}")
@@ -61,8 +61,8 @@ def valid_bucket_name(name: str) -> bool:
     Source: "General purpose bucket naming rules" (S3 User Guide).
     """
     return (
-        3 <= len(name) <= 63
-        and _GENERAL_NAME.fullmatch(name) is not None
+        _GENERAL_NAME.fullmatch(name) is not None
+        and ".." not in name
         and _ADDRESS.fullmatch(name) is None
         and not name.startswith(_PREFIXES)
         and not name.endswith(_SUFFIXES)

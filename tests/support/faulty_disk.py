@@ -59,6 +59,14 @@ class FaultyDisk:
     def __repr__(self) -> str:
         return f"<FaultyDisk at step {self.steps}, {'dead' if self.dead else 'alive'}>"
 
+    def die_after(self, steps: int) -> None:
+        """Sets death that many steps from now."""
+        self._die_at = self.steps + steps
+
+    def fail_next(self, failure: DiskProblem | int) -> None:
+        """Makes the next step fail."""
+        self._failures[self.steps + 1] = failure
+
     def _step(self, call: str) -> int | None:
         """Counts a call; returns how many bytes of it go in, where that is decided."""
         if self.dead:

@@ -94,11 +94,12 @@ class Tally:
 
 @dataclass(slots=True)
 class _Route:
-    """How a route is doing: failures in a row, and when to try again."""
+    """How a route is doing: failures in a row, when to try again, and the round it failed in."""
 
     source_bucket: str
     failures: int = 0
     next_at: int = 0
+    failed_in: int = 0
 
 
 class Courier:
@@ -127,6 +128,7 @@ class Courier:
         self._chance = chance
         self._routes: dict[str, _Route] = {}
         self._turn = asyncio.Lock()  # one round at a time: no segment is delivered twice at once
+        self._rounds = 0
         self._at_once = asyncio.Semaphore(self.settings.at_once)
         self._given_up: set[str] = set()
 
@@ -192,7 +194,13 @@ class Courier:
             delivered = await self._round(wanted)
         return [item for item in delivered if source_bucket in (None, item.source_bucket)]
 
-    async def _round(self, wanted: Callable[[_Route], bool]) -> list[Delivered]:
+    async def _round(self, asked: Callable[[_Route], bool]) -> list[Delivered]:
+        self._rounds += 1
+
+        def wanted(route: _Route) -> bool:
+            # Once a round is enough: what was just refused is refused still.
+            return route.failed_in != self._rounds and asked(route)
+
         delivered: list[Delivered] = []
         for spool in self.spools:
             folder = spool.folder
@@ -309,6 +317,7 @@ class Courier:
         settings = self.settings
         delay = min(settings.retry_most_s, settings.retry_first_s * 2.0 ** min(route.failures, 30))
         route.failures += 1
+        route.failed_in = self._rounds
         route.next_at = at + int(delay * (0.5 + self._chance() / 2) * _SECOND)
         self._health.failed(route.source_bucket, f"{kind}: {message}" if message else kind, at)
 

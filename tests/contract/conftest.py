@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
 from tests.support.calls import ALICE, Client, account
 from tests.support.stores import FACTORIES
 

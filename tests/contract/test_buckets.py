@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.calls import ALICE, BOB, Client, account, nobody
 
 from bucketlog.s3.model import Ownership, PublicAccessBlock
-from tests.support.calls import ALICE, BOB, Client, account, nobody
 
 
 def constraint(region: str) -> bytes:
@@ -71,7 +71,8 @@ async def test_making_a_bucket_again_depends_on_whose_and_where(alice: Client) -
 
 async def test_ownership_and_acl_can_be_given_at_creation(alice: Client) -> None:
     await alice.bucket(
-        "logs", **{"x-amz-object-ownership": "BucketOwnerPreferred", "x-amz-acl": "log-delivery-write"}
+        "logs",
+        **{"x-amz-object-ownership": "BucketOwnerPreferred", "x-amz-acl": "log-delivery-write"},
     )
     bucket = alice.backend.bucket("logs")
     assert bucket is not None

@@ -7,7 +7,6 @@ import os
 from base64 import b64encode
 
 import pytest
-
 from tests.support.calls import Client
 
 SOURCE = {"x-amz-copy-source": "/bucket/source"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bucketlog.s3.model import Decision, Deleted
-from tests.support.calls import Client
 from xml.sax.saxutils import escape
+
+from tests.support.calls import Client
+
+from bucketlog.s3.model import Decision, Deleted
 
 
 def document(*keys: str, quiet: bool = False, extra: str = "") -> bytes:

@@ -6,7 +6,6 @@ import time
 from urllib.parse import quote
 
 import pytest
-
 from tests.support.calls import Client
 
 KEYS = ["a", "b/1", "b/2", "b/sub/3", "c", "d/x", "é", "\U0001f600", "\ufffd"]

@@ -7,10 +7,10 @@ import os
 from base64 import b64encode
 
 import pytest
+from tests.support.calls import Client, nobody, path
 
 from bucketlog.s3.errors import S3Error
 from bucketlog.s3.model import FileSlice
-from tests.support.calls import Client, nobody, path
 
 KEYS = [
     "a",
@@ -123,9 +123,7 @@ async def test_metadata_of_exactly_two_kibibytes_is_taken(owner: Client) -> None
 async def test_a_body_that_fails_half_way_leaves_what_was_there(owner: Client, size: int) -> None:
     await owner.put("bucket", "k", b"before")
     with pytest.raises(S3Error, match="IncompleteBody"):
-        await owner.send(
-            "PUT", "/bucket/k", body=os.urandom(size), fails=S3Error("IncompleteBody")
-        )
+        await owner.send("PUT", "/bucket/k", body=os.urandom(size), fails=S3Error("IncompleteBody"))
     assert (await owner.get("bucket", "k")).body == b"before"
 
 
@@ -155,9 +153,7 @@ async def test_what_is_not_there_is_refused_by_name(owner: Client) -> None:
         ("bytes=5-500", b"56789", "bytes 5-9/10"),
     ],
 )
-async def test_a_range_is_cut_out(
-    owner: Client, wanted: str, expected: bytes, shown: str
-) -> None:
+async def test_a_range_is_cut_out(owner: Client, wanted: str, expected: bytes, shown: str) -> None:
     await owner.put("bucket", "k", b"0123456789")
     got = await owner.get("bucket", "k", range=wanted)
     assert (got.status, got.body) == (206, expected)

@@ -134,7 +134,7 @@ class Client:
     """Sends requests to a backend as one caller. `clock` moves a second with each request."""
 
     backend: Backend
-    caller: Caller = account(ALICE)
+    caller: Caller
     clock: int = START
     authorize: Callable[[str, str], Decision] | None = None
     object_owner: Owner | None = None
@@ -182,7 +182,11 @@ class Client:
     ) -> Answer:
         """Sends a request; raises the `S3Error` it is refused with."""
         call = self.call(method, target, headers, body, fails)
-        if call.bucket is None and call.route.bucket and call.route.operation.name != "CreateBucket":
+        if (
+            call.bucket is None
+            and call.route.bucket
+            and call.route.operation.name != "CreateBucket"
+        ):
             raise S3Error("NoSuchBucket")
         reply = await self.backend(call)
         return Answer(reply.status, reply.headers, body_of(reply), reply)

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from bucketlog.backends.files.store import Store
 from tests.support.calls import Backend
+
+from bucketlog.backends.files.store import Store
 
 REGIONS = ("us-east-1", "eu-west-1")
 

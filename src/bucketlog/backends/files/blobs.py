@@ -78,9 +78,7 @@ class Blobs:
             os.close(descriptor)
         return data
 
-    def copy(
-        self, blob: str, offset: int, length: int, write: Callable[[bytes], object]
-    ) -> None:
+    def copy(self, blob: str, offset: int, length: int, write: Callable[[bytes], object]) -> None:
         """Hands some of a blob to `write`, in pieces. Raises `BlobGone` before the first one."""
         descriptor = self.open(blob)
         try:

@@ -52,9 +52,7 @@ class Deletions:
         if call.foresee is not None:
             await call.foresee(Facts(deleted=tuple(_deleted(item) for item in batch)))
         await self._depot.run(self._remove, bucket_of(call).name, batch)
-        body = xml.deleted(
-            [(item.key, item.version_id, item.error) for item in batch], quiet=quiet
-        )
+        body = xml.deleted([(item.key, item.version_id, item.error) for item in batch], quiet=quiet)
         return Reply(
             200,
             {"Content-Type": xml.TYPE},

@@ -171,20 +171,7 @@ class Listing:
         last = page.rows[-1][1] if page.last is not None and not page.last_is_prefix else ""
         body = listings.list_uploads(
             bucket_of(call).name,
-            [
-                listings.UploadItem(
-                    key=key.decode(),
-                    upload_id=upload_id,
-                    initiated_at=initiated_at,
-                    owner=self._depot.index.owner(owner),
-                    initiator=msgspec.json.decode(initiator, type=tuple[str, str]),
-                    storage_class=storage_class,
-                    checksum_algorithm=algorithm,
-                    checksum_type=kind,
-                )
-                for key, upload_id, initiated_at, owner, initiator, storage_class, algorithm, kind
-                in page.rows
-            ],
+            [self._upload(row) for row in page.rows],
             [prefix.decode() for prefix in page.prefixes],
             prefix=query.get("prefix", ""),
             delimiter=query.get("delimiter", ""),
@@ -220,11 +207,23 @@ class Listing:
                     f"{_SELECT} AND key < ? ORDER BY key", (number, start, end)
                 )
 
-            return rollup.page(
-                seek, prefix=prefix, delimiter=delimiter, marker=marker, limit=limit
-            )
+            return rollup.page(seek, prefix=prefix, delimiter=delimiter, marker=marker, limit=limit)
         finally:
             connection.execute("COMMIT")
+
+    def _upload(self, row: rollup.Row) -> listings.UploadItem:
+        """A row of a page of uploads as a document shows it."""
+        key, upload_id, initiated_at, owner, initiator, storage_class, algorithm, kind = row
+        return listings.UploadItem(
+            key=key.decode(),
+            upload_id=upload_id,
+            initiated_at=initiated_at,
+            owner=self._depot.index.owner(owner),
+            initiator=msgspec.json.decode(initiator, type=tuple[str, str]),
+            storage_class=storage_class,
+            checksum_algorithm=algorithm,
+            checksum_type=kind,
+        )
 
     def _items(self, page: rollup.Page, *, owners: bool) -> list[listings.ObjectItem]:
         """The rows of a page as a document shows them."""

@@ -33,7 +33,9 @@ STORAGE_CLASSES = frozenset(
 can be read are refused.
 """
 
-_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS"})
+_ARCHIVED = frozenset(
+    {"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS"}
+)
 
 _SYSTEM = {
     "cache-control": "Cache-Control",
@@ -82,9 +84,7 @@ def kept(request: Request) -> dict[str, str]:
             used += len(name) - 11 + len(value)
             found[name] = value
     if used > METADATA_BYTES:
-        raise S3Error(
-            "MetadataTooLarge", Size=str(used), MaxSizeAllowed=str(METADATA_BYTES)
-        )
+        raise S3Error("MetadataTooLarge", Size=str(used), MaxSizeAllowed=str(METADATA_BYTES))
     found.setdefault("Content-Type", "binary/octet-stream")
     found.update(own(headers))
     return found
@@ -98,7 +98,8 @@ def own(headers: dict[str, str]) -> dict[str, str]:
         if not redirect.startswith(("/", "http://", "https://")):
             raise S3Error(
                 "InvalidRedirectLocation",
-                "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+                "The website redirect location must have a prefix of 'http://' or 'https://' or "
+                "'/'.",
             )
         found[REDIRECT] = redirect
     if ENCRYPTION in headers:

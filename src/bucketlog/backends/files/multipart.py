@@ -16,13 +16,11 @@ from bucketlog.backends.files import metadata, rollup, uploads
 from bucketlog.backends.files.blobs import BlobGone, Incoming
 from bucketlog.backends.files.buckets import BODY_BYTES
 from bucketlog.backends.files.depot import Depot, bucket_of, key_of, rights_of
-from bucketlog.backends.files.listing import encoding_of
 from bucketlog.backends.files.objects import ATTEMPTS, MAX_PARTS, part_number
 from bucketlog.backends.files.puts import (
     MOST_BYTES,
     Content,
     Draft,
-    checksum_headers,
     echoed,
     expect_source,
     source_of,
@@ -50,7 +48,7 @@ class Multipart:
         headers = metadata.kept(call.request)
         storage_class = metadata.storage_class(call.request.headers)
         owner, acl = rights_of(call)
-        algorithm, kind = checksums.multipart(call.request.headers)
+        algorithm, kind = _checksum_kind(call)
         upload_id = uploads.new_id(call.now)
         bucket, key = bucket_of(call).name, key_of(call)
         account = call.caller.account
@@ -223,9 +221,11 @@ class Multipart:
         query = call.route.query
         upload = self._find(call)
         limit = rollup.limit_of(query, "max-parts")
-        marker = rollup.limit_of(query, "part-number-marker", MAX_PARTS) if query.get(
-            "part-number-marker"
-        ) else 0
+        marker = (
+            rollup.limit_of(query, "part-number-marker", MAX_PARTS)
+            if query.get("part-number-marker")
+            else 0
+        )
         connection = self._depot.index.reader
         found = uploads.parts(connection, _upload_id(call), marker, limit + 1)
         owner = self._depot.index.owner(upload.owner)
@@ -253,6 +253,21 @@ def _upload_id(call: Call) -> str:
     return call.route.query["uploadId"]
 
 
+def _checksum_kind(call: Call) -> tuple[str | None, str | None]:
+    """Algorithm and type of the checksum a new upload shall have. Raises `S3Error`."""
+    algorithm = checksums.algorithm(call.request.headers.get("x-amz-checksum-algorithm"))
+    asked = call.request.headers.get("x-amz-checksum-type")
+    if algorithm is not None:
+        return algorithm, checksums.checksum_type(algorithm, asked)
+    if asked is not None:
+        raise S3Error(
+            "InvalidRequest",
+            "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm "
+            "header.",
+        )
+    return None, None
+
+
 def _part_headers(checksum: str | None) -> dict[str, str]:
     """The reply header that tells a part's checksum."""
     if checksum is None:
@@ -268,7 +283,8 @@ def _part_checksum(call: Call, upload: Upload, received: Received) -> str | None
     algorithm, value = received.checksum
     wanted = upload.checksum_algorithm
     if wanted is not None and algorithm != wanted:
-        sent = algorithm.lower() if checksums.expected(call.request.headers).algorithm else "null"
+        expected = checksums.expected(call.request.headers)
+        sent = algorithm.lower() if expected.checksum or expected.trailer else "null"
         raise S3Error(
             "InvalidRequest",
             f"Checksum Type mismatch occurred, expected checksum Type: {wanted.lower()}, "

@@ -193,9 +193,7 @@ def part_number(text: str) -> int:
 
 
 def _no_such_part(number: int, count: int) -> S3Error:
-    return S3Error(
-        "InvalidPartNumber", ActualPartCount=str(count), PartNumberRequested=str(number)
-    )
+    return S3Error("InvalidPartNumber", ActualPartCount=str(count), PartNumberRequested=str(number))
 
 
 def _narrow(plan: Plan, offset: int, length: int, size: int) -> None:

@@ -195,9 +195,7 @@ def expect_source(depot: Depot, call: Call, source: Source) -> Entry:
     return entry
 
 
-def copy_content(
-    depot: Depot, entry: Entry, incoming: Incoming, algorithm: str | None
-) -> Content:
+def copy_content(depot: Depot, entry: Entry, incoming: Incoming, algorithm: str | None) -> Content:
     """Copies a whole object's content, and says what it is. Blocking; raises `BlobGone`.
 
     What was uploaded in parts gets the ETag of one piece, as S3's copies do, so it is hashed

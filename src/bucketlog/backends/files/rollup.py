@@ -1,4 +1,4 @@
-"""Paging through ordered keys: prefix, delimiter, marker, limit; what ListObjects and its kin share.
+"""Paging through ordered keys by prefix, delimiter, marker and limit: what all listings share.
 
 Pure: rows come from a `seek` function, so that a rolled-up prefix costs one seek however many
 keys are under it. An item of a page is a row, or a common prefix standing for many; both sort

@@ -175,13 +175,10 @@ class _Unnamed:
     def __init__(self, index: Index) -> None:
         self._connection = index.reader
         self._connection.execute("DROP TABLE IF EXISTS temp.named")
-        self._connection.execute(
-            "CREATE TEMP TABLE named (blob TEXT PRIMARY KEY) WITHOUT ROWID"
-        )
+        self._connection.execute("CREATE TEMP TABLE named (blob TEXT PRIMARY KEY) WITHOUT ROWID")
         for table in ("objects", "parts"):
             self._connection.execute(
-                f"INSERT OR IGNORE INTO temp.named SELECT blob FROM {table} "
-                "WHERE blob IS NOT NULL"
+                f"INSERT OR IGNORE INTO temp.named SELECT blob FROM {table} WHERE blob IS NOT NULL"
             )
 
     def __call__(self, shard: str, blobs: Iterable[str]) -> Iterable[str]:

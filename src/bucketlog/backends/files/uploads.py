@@ -89,9 +89,7 @@ def find(
     return upload
 
 
-def put_part(
-    depot: Depot, where: tuple[str, str, str], incoming: Incoming, part: Part
-) -> None:
+def put_part(depot: Depot, where: tuple[str, str, str], incoming: Incoming, part: Part) -> None:
     """Publishes a part's content and notes it, in place of an earlier one of its number.
 
     `where` is bucket name, key, upload id. Blocking. On failure nothing is kept.
@@ -192,8 +190,7 @@ def page(
             clauses += " AND key < ?"
             arguments.append(end)
         return connection.execute(
-            f"SELECT {columns} FROM uploads WHERE {clauses} AND finished IS NULL "
-            "ORDER BY key, id",
+            f"SELECT {columns} FROM uploads WHERE {clauses} AND finished IS NULL ORDER BY key, id",
             arguments,
         )
 

@@ -1,0 +1,58 @@
+"""The operator's port: `/healthz` and `/metrics`, for monitoring; nothing that changes anything.
+
+Answers over the same edge as S3 does. With several workers it is the supervisor's, and tells of
+all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bucketlog.gateway import metrics
+from bucketlog.gateway.edge.wire import Wire
+from bucketlog.gateway.metrics import Snapshot
+from bucketlog.s3.model import Reply, Request
+
+_TEXT = "text/plain; charset=utf-8"
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Admin:
+    """`snapshots` gives the counts of each worker; `expected` is how many there should be."""
+
+    def __init__(self, snapshots: Callable[[], Awaitable[list[Snapshot]]], expected: int) -> None:
+        self._snapshots = snapshots
+        self._expected = expected
+        self._pages = {"/healthz": self._healthz, "/metrics": self._metrics}
+
+    async def __call__(self, request: Request, wire: Wire) -> None:
+        """Answers one request."""
+        page = self._pages.get(request.target.partition("?")[0])
+        if wire.refusal is not None:
+            reply = _text(wire.refusal.status, wire.refusal.text)
+        elif page is None:
+            reply = _text(404, "Here are /healthz and /metrics.")
+        elif request.method not in ("GET", "HEAD"):
+            reply = _text(405, "Only GET and HEAD.")
+            reply.headers["Allow"] = "GET, HEAD"
+        else:
+            reply = await page()
+        await wire.send(reply, head=request.method == "HEAD")
+
+    async def _healthz(self) -> Reply:
+        """200 while every worker answers and can record; else 503 and what is wrong."""
+        found = await self._snapshots()
+        wrong = []
+        if len(found) < self._expected:
+            wrong.append(f"{self._expected - len(found)} of {self._expected} workers don't answer")
+        if any(snapshot.gauges.get("spool_full") for snapshot in found):
+            wrong.append("a spool is full: requests to logged buckets are refused")
+        return _text(503, "; ".join(wrong)) if wrong else _text(200, "ok")
+
+    async def _metrics(self) -> Reply:
+        whole = metrics.total(await self._snapshots())
+        return Reply(200, {"Content-Type": _METRICS}, metrics.exposition(whole))
+
+
+def _text(status: int, text: str) -> Reply:
+    return Reply(status, {"Content-Type": _TEXT}, f"{text}\n".encode())

@@ -1,0 +1,386 @@
+"""The one path every request takes: name it, identify the caller, permit it, do it, record it.
+
+Read top to bottom. Every way out, a refused head and a vanished client included, ends in
+`_release`, and nothing else records. A record is on disk before the answer it describes is
+released: at once for a change or a short answer; for a long download an intent goes before its
+first byte and the completion follows its last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from binascii import b2a_base64
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from bucketlog.accesslog.exchange import Exchange, Timing
+from bucketlog.gateway.edge.wire import Wire
+from bucketlog.gateway.metrics import Metrics
+from bucketlog.gateway.received import RequestBody, Run
+from bucketlog.gateway.recorder import Recorder, Recording
+from bucketlog.s3 import access, errors, routing, sigv4
+from bucketlog.s3.errors import S3Error
+from bucketlog.s3.model import (
+    Bucket,
+    Call,
+    Caller,
+    Catalog,
+    Credential,
+    Decision,
+    Facts,
+    Handler,
+    ObjectAccess,
+    Owner,
+    Reply,
+    Request,
+    Route,
+)
+from bucketlog.s3.policy_context import Context
+
+log = logging.getLogger("bucketlog.requests")
+
+# An answer up to this size is recorded whole before it is sent (one write instead of two).
+SMALL_REPLY_BYTES = 64 * 1024
+
+# Ids need to be unique, not secret; seeded from the system's randomness in each process.
+_random = random.Random()
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Who delivers log objects, on behalf of which source bucket; needs no signature."""
+
+    caller: Caller
+    source_arn: str
+    source_account: str
+    object_owner: Owner | None  # who shall own the log object; None: the target's owner
+
+
+class Pipeline:
+    """Serves requests against one backend (`handler`, `catalog`)."""
+
+    def __init__(
+        self,
+        *,
+        handler: Handler,
+        catalog: Catalog,
+        find_key: Callable[[str], Credential | None],
+        recorder: Recorder,
+        metrics: Metrics,
+        run: Run,
+        regions: Collection[str],
+        domains: tuple[str, ...] = (),
+    ) -> None:
+        self._handler = handler
+        self._catalog = catalog
+        self._find_key = find_key
+        self._recorder = recorder
+        self._metrics = metrics
+        self._run = run
+        self._regions = regions
+        self._domains = domains
+
+    async def __call__(self, request: Request, wire: Wire, courier: Courier | None = None) -> None:
+        """Answers one request: from outside, or the courier's own."""
+        exchange = Exchange(
+            request=request,
+            timing=Timing(wire.received_at, wire.began, wire.body_received or None),
+            request_id=f"{_random.getrandbits(64):016X}",
+            host_id=b2a_base64(_random.randbytes(48), newline=False).decode(),
+            remote_ip=wire.peer or None,
+            tls=wire.tls,
+        )
+        recording: Recording | None = None
+        try:
+            self._place(exchange)
+            recording = self._recording(exchange, courier)
+            reply = await self._answer(exchange, wire, recording, courier)
+        except S3Error as error:
+            reply = self._refusal(exchange, error)
+        except Exception:
+            log.exception("unexpected error", extra={"request_id": exchange.request_id})
+            self._metrics.count("errors_internal")
+            reply = self._refusal(exchange, S3Error("InternalError"))
+        await self._release(exchange, wire, recording, reply)
+
+    def _place(self, exchange: Exchange) -> None:
+        """Names the operation and finds the bucket."""
+        exchange.route = route = routing.route(exchange.request, self._domains)
+        if route.bucket is not None:
+            exchange.bucket = self._catalog.bucket(route.bucket)
+
+    def _recording(self, exchange: Exchange, courier: Courier | None) -> Recording | None:
+        route, bucket = exchange.route, exchange.bucket
+        source = None
+        if route is not None and route.source is not None:
+            source = self._catalog.bucket(route.source.bucket)
+        recording = self._recorder.begin(bucket, source)
+        if recording is not None and courier is not None and bucket is not None:
+            # A bucket that delivers to itself would make a record of each delivery for ever.
+            rule = recording.rules.get(bucket.name)
+            if rule is not None and rule[0].bucket == bucket.name:
+                return None
+        return recording
+
+    async def _answer(
+        self,
+        exchange: Exchange,
+        wire: Wire,
+        recording: Recording | None,
+        courier: Courier | None,
+    ) -> Reply:
+        request, route, bucket = exchange.request, exchange.route, exchange.bucket
+        assert route is not None
+        if wire.refusal is not None:
+            raise wire.refusal
+        if route.refusal is not None:
+            raise route.refusal
+        caller, payload = self._identify(exchange, wire, courier)
+        context = _context(request, route, wire, courier)
+        operation = route.operation
+        if bucket is not None and operation.name != "CreateBucket":
+            _expect_owner(request, "x-amz-expected-bucket-owner", bucket)
+            exchange.decision = self._decide(caller, route, bucket, context)
+        elif operation.level == "service" or operation.name == "CreateBucket":
+            exchange.decision = access.for_account(caller, request)
+        else:
+            raise S3Error("NoSuchBucket", BucketName=route.bucket or "")
+        if not exchange.decision.allowed:
+            raise S3Error("AccessDenied")
+        if not operation.implemented:
+            raise S3Error("NotImplemented")
+        call = Call(
+            request,
+            route,
+            caller,
+            RequestBody(request, wire, payload, self._run),
+            wire.received_at,
+            bucket,
+            None if route.source is None else self._source(exchange, caller, context),
+            object_owner=None if courier is None else courier.object_owner,
+        )
+        if operation.name == "DeleteObjects" and bucket is not None:
+            self._let_delete(call, bucket, context, exchange, recording)
+        if operation.mutates and recording is not None:
+            await self._recorder.intend(recording, exchange)
+        try:
+            return await self._handler(call)
+        except S3Error as error:
+            raise self._hiding(error, caller, bucket, context) from error
+
+    def _identify(
+        self, exchange: Exchange, wire: Wire, courier: Courier | None
+    ) -> tuple[Caller, sigv4.Payload]:
+        if courier is not None:
+            exchange.caller = courier.caller
+            return courier.caller, sigv4.UNSIGNED
+        identity = sigv4.identify(exchange.request, self._find_key, wire.received_at, self._regions)
+        bucket = exchange.bucket
+        if bucket is not None and identity.region not in (None, bucket.region):
+            raise sigv4.wrong_region(identity, bucket.region)
+        exchange.caller = identity.caller
+        return identity.caller, identity.payload
+
+    def _decide(self, caller: Caller, route: Route, bucket: Bucket, context: Context) -> Decision:
+        operation = route.operation
+
+        def stored() -> ObjectAccess | None:
+            return self._catalog.object_access(bucket.name, route.key or "", route.version_id)
+
+        action = operation.action
+        if route.version_id is not None and operation.version_action:
+            action = operation.version_action
+        return access.decide(
+            caller,
+            action,
+            bucket,
+            route.key,
+            route.version_id,
+            context=context,
+            permission=operation.acl,
+            permission_on=operation.acl_on,
+            object_access=stored,
+        )
+
+    def _source(self, exchange: Exchange, caller: Caller, context: Context) -> Bucket:
+        """The bucket a copy reads from, once the caller is known to be allowed to."""
+        route = exchange.route
+        assert route is not None
+        source = route.source
+        assert source is not None
+        bucket = self._catalog.bucket(source.bucket)
+        if bucket is None:
+            raise S3Error("NoSuchBucket", BucketName=source.bucket)
+        _expect_owner(exchange.request, "x-amz-source-expected-bucket-owner", bucket)
+        operation = route.operation
+        action = operation.source_action or "s3:GetObject"
+        if source.version_id is not None and operation.source_version_action:
+            action = operation.source_version_action
+        decision = access.decide(
+            caller,
+            action,
+            bucket,
+            source.key,
+            source.version_id,
+            context=context,
+            permission="READ",
+            permission_on="object",
+            object_access=lambda: self._catalog.object_access(
+                bucket.name, source.key, source.version_id
+            ),
+        )
+        exchange.source_bucket = bucket
+        exchange.source_acl_required = decision.acl_required
+        if not decision.allowed:
+            raise S3Error("AccessDenied")
+        return bucket
+
+    def _let_delete(
+        self,
+        call: Call,
+        bucket: Bucket,
+        context: Context,
+        exchange: Exchange,
+        recording: Recording | None,
+    ) -> None:
+        """Lets a batch delete ask for each key, and name the keys before it deletes them."""
+
+        def may(action: str, key: str) -> Decision:
+            return access.decide(
+                call.caller,
+                action,
+                bucket,
+                key,
+                context=context,
+                permission="WRITE",
+                permission_on="bucket",
+            )
+
+        async def foresee(facts: Facts) -> None:
+            if recording is not None:
+                exchange.facts = facts
+                await self._recorder.intend(recording, exchange)
+                exchange.facts = None
+
+        call.authorize = may
+        call.foresee = foresee
+
+    def _hiding(
+        self, error: S3Error, caller: Caller, bucket: Bucket | None, context: Context
+    ) -> S3Error:
+        """NoSuchKey only for those who may list the bucket: others must not learn which exist."""
+        if error.code != "NoSuchKey" or bucket is None:
+            return error
+        return error if access.may_list(caller, bucket, context) else S3Error("AccessDenied")
+
+    def _refusal(self, exchange: Exchange, error: S3Error) -> Reply:
+        return errors.reply(
+            error,
+            resource=exchange.request.target.partition("?")[0],
+            request_id=exchange.request_id,
+            host_id=exchange.host_id or "",
+        )
+
+    async def _release(
+        self, exchange: Exchange, wire: Wire, recording: Recording | None, reply: Reply
+    ) -> None:
+        """Records and sends, in the order that leaves nothing unrecorded."""
+        reply.headers["x-amz-request-id"] = exchange.request_id
+        reply.headers["x-amz-id-2"] = exchange.host_id or ""
+        exchange.timing.body_received = wire.body_received or None
+        head = exchange.request.method == "HEAD"
+        if recording is None:
+            await wire.send(reply, head=head)
+        else:
+            body = reply.body
+            if head or (isinstance(body, bytes) and len(body) <= SMALL_REPLY_BYTES):
+                reply = await self._keep_then_send(exchange, wire, recording, reply, head)
+            else:
+                reply = await self._send_then_keep(exchange, wire, recording, reply)
+        self._count(exchange, wire, reply)
+
+    async def _keep_then_send(
+        self, exchange: Exchange, wire: Wire, recording: Recording, reply: Reply, head: bool
+    ) -> Reply:
+        """A short answer: what is about to be sent is written down, then sent."""
+        exchange.timing.first_sent = exchange.timing.last_sent = time.monotonic_ns()
+        body = reply.body
+        self._outcome(exchange, reply, len(body) if isinstance(body, bytes) and not head else 0)
+        try:
+            await self._recorder.keep(recording, exchange)
+        except S3Error as error:
+            reply = self._unrecorded(exchange, error)
+        await wire.send(reply, head=head)
+        return reply
+
+    async def _send_then_keep(
+        self, exchange: Exchange, wire: Wire, recording: Recording, reply: Reply
+    ) -> Reply:
+        """A long answer: an intent before its first byte, what really left after its last."""
+        if recording.ticket is None:
+            try:
+                await self._recorder.intend(recording, exchange)
+            except S3Error as error:
+                discard(reply)
+                reply = self._unrecorded(exchange, error)
+                await wire.send(reply, head=False)
+                return reply
+        await wire.send(reply, head=False)
+        exchange.timing.first_sent, exchange.timing.last_sent = wire.first_sent, wire.last_sent
+        self._outcome(exchange, reply, wire.bytes_sent)
+        await self._recorder.keep(recording, exchange)
+        return reply
+
+    def _unrecorded(self, exchange: Exchange, error: S3Error) -> Reply:
+        """The refusal of a request that no record could be kept of; it has had no effect."""
+        reply = self._refusal(exchange, error)
+        reply.headers["x-amz-request-id"] = exchange.request_id
+        reply.headers["x-amz-id-2"] = exchange.host_id or ""
+        return reply
+
+    def _outcome(self, exchange: Exchange, reply: Reply, bytes_sent: int) -> None:
+        exchange.status = reply.status
+        exchange.facts = reply.facts
+        exchange.bytes_sent = bytes_sent
+
+    def _count(self, exchange: Exchange, wire: Wire, reply: Reply) -> None:
+        route = exchange.route
+        name = route.operation.name if route is not None else "Unknown"
+        ended = wire.last_sent or time.monotonic_ns()
+        self._metrics.request(
+            name,
+            reply.status,
+            (ended - wire.began) / 1e9,
+            wire.content_length or 0,
+            wire.bytes_sent,
+        )
+
+
+def _expect_owner(request: Request, header: str, bucket: Bucket) -> None:
+    expected = request.headers.get(header)
+    if expected is not None and expected != bucket.owner.account_id:
+        raise S3Error("AccessDenied")
+
+
+def _context(request: Request, route: Route, wire: Wire, courier: Courier | None) -> Context:
+    tls = wire.tls
+    return Context(
+        request,
+        wire.received_at,
+        route.query,
+        wire.peer or None,
+        tls is not None,
+        None if tls is None else tls.version,
+        None if courier is None else courier.source_arn,
+        None if courier is None else courier.source_account,
+    )
+
+
+def discard(reply: Reply) -> None:
+    """Closes what a reply that won't be sent holds open."""
+    if not isinstance(reply.body, bytes):
+        for piece in reply.body if isinstance(reply.body, tuple) else (reply.body,):
+            os.close(piece.descriptor)

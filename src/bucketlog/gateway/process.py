@@ -1,0 +1,313 @@
+"""Turns settings into a running server: one process, or a supervisor and its workers.
+
+The only place that starts and ends processes. With one worker everything runs in this process;
+with more, each worker is a process of its own that shares the port (SO_REUSEPORT), and this one
+keeps them alive, answers /healthz and /metrics for all, and passes on the order to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from bucketlog import journal
+from bucketlog.gateway import control
+from bucketlog.gateway.admin import Admin
+from bucketlog.gateway.control import Answer, Question
+from bucketlog.gateway.edge import listen
+from bucketlog.gateway.edge.limits import Limits
+from bucketlog.gateway.metrics import Snapshot
+from bucketlog.gateway.worker import Layout, Worker
+from bucketlog.problems import Problem, SettingsProblem
+from bucketlog.s3.model import Credential
+from bucketlog.settings import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Settings
+from bucketlog.state.accounts import Accounts
+from bucketlog.state.database import Database
+from bucketlog.state.generation import Generation
+
+log = logging.getLogger("bucketlog.server")
+
+_ADMIN_LIMITS = Limits(connections=256, body_bytes=0)
+_RESTART_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and port to listen on; the port is never 0 once bound."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As a URL's authority."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+Ready = Callable[[str, str], None]
+"""Told once the server serves: the S3 endpoint and the operator's address, as URLs."""
+
+
+def run(settings: Settings, made_root: Callable[[str, str], None], ready: Ready) -> None:
+    """Serves until SIGTERM or SIGINT. Raises `Problem` when it can't start.
+
+    `made_root` is told the root's access key and secret if they are new.
+    """
+    layout = Layout(settings.store.folder)
+    _make_folder(layout.data)
+    tls = _tls(settings)
+    made = ensure_root(layout)
+    if made is not None and not os.environ.get(ROOT_ACCESS_KEY):
+        made_root(made.access_key, made.secret_key)
+    if settings.server.workers == 1:
+        _loop()(_alone(settings, layout, tls, ready))
+    else:
+        asyncio.run(_supervise(settings, layout, tls is not None, ready))
+
+
+def ensure_root(layout: Layout) -> Credential | None:
+    """Sees to the root account; its credential if that is new. See `Accounts.ensure_root`."""
+    environment = os.environ
+    generation = Generation.open(layout.data)
+    database = Database.open(layout.data)
+    try:
+        return Accounts(database, generation).ensure_root(
+            environment.get(ROOT_ACCESS_KEY) or None, environment.get(ROOT_SECRET_KEY) or None
+        )
+    finally:
+        database.close()
+        generation.close()
+
+
+async def deliver_alone(settings: Settings, layout: Layout, question: Question) -> Answer:
+    """Delivers what waits in a data folder that no server runs on."""
+    worker = Worker(settings, layout)
+    try:
+        await worker.courier.adopt_leftovers(layout.spool)
+        return await worker.answer(question)
+    finally:
+        await worker.close()
+
+
+def _loop() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """uvloop where it is installed, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
+    return run
+
+
+async def _alone(
+    settings: Settings, layout: Layout, tls: ssl.SSLContext | None, ready: Ready
+) -> None:
+    stop = _stop_signal()
+    sock = listen.bind(*_parts(settings.server.listen), share=False)
+    console = listen.bind(*_parts(settings.server.console), share=False)
+    worker = Worker(settings, layout)
+    await worker.start([sock], tls)
+    served = _Served(layout, settings, _address(sock), _address(console), tls is not None)
+
+    async def snapshots() -> list[Snapshot]:
+        return [worker.snapshot()]
+
+    admin = await listen.serve(Admin(snapshots, 1), [console], limits=_ADMIN_LIMITS)
+    served.announce(ready)
+    await stop.wait()
+    log.info("stopping")
+    await worker.stop()
+    await admin.drain(0)
+    served.withdraw()
+
+
+async def _supervise(settings: Settings, layout: Layout, secure: bool, ready: Ready) -> None:
+    stop = _stop_signal()
+    # Bound here and never listened on: it keeps the port for the workers, whoever of them dies.
+    held = listen.bind(*_parts(settings.server.listen), share=True)
+    console = listen.bind(*_parts(settings.server.console), share=False)
+    served = _Served(layout, settings, _address(held), _address(console), secure)
+
+    async def snapshots() -> list[Snapshot]:
+        answers = await control.ask_all(layout.run, Question("snapshot"))
+        return [answer.snapshot for answer in answers if answer.snapshot is not None]
+
+    admin = await listen.serve(
+        Admin(snapshots, settings.server.workers), [console], limits=_ADMIN_LIMITS
+    )
+    crew = _Crew(settings, layout, served.s3)
+    try:
+        await crew.start()
+        served.announce(ready)
+        keeper = asyncio.create_task(crew.keep())
+        await asyncio.wait(
+            [keeper, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+        keeper.cancel()
+        log.info("stopping")
+    finally:
+        await crew.stop(settings.server.drain + 5)
+        await admin.drain(0)
+        served.withdraw()
+        held.close()
+
+
+class _Crew:
+    """The worker processes."""
+
+    def __init__(self, settings: Settings, layout: Layout, s3: Address) -> None:
+        self._settings = settings
+        self._layout = layout
+        self._s3 = s3
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[SpawnProcess] = []
+
+    async def start(self) -> None:
+        """Starts all and waits until each serves."""
+        self._processes = [self._spawn() for _ in range(self._settings.server.workers)]
+        while True:
+            answers = await control.ask_all(self._layout.run, Question("snapshot"))
+            if len(answers) >= len(self._processes):
+                return
+            if any(not process.is_alive() for process in self._processes):
+                raise Problem("A worker process ended while starting.", "Its own message is above.")
+            await asyncio.sleep(0.05)
+
+    async def keep(self) -> None:
+        """Starts a worker again when one has died."""
+        while True:
+            await asyncio.sleep(_RESTART_AFTER_S)
+            for place, process in enumerate(self._processes):
+                if not process.is_alive():
+                    log.error("worker %s ended with code %s", process.pid, process.exitcode)
+                    process.close()
+                    self._processes[place] = self._spawn()
+
+    async def stop(self, patience_s: float) -> None:
+        """Tells all to stop, and kills those that don't."""
+        for process in self._processes:
+            if process.is_alive():
+                process.terminate()
+        deadline = time.monotonic() + patience_s
+        for process in self._processes:
+            await asyncio.to_thread(process.join, max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                await asyncio.to_thread(process.join)
+
+    def _spawn(self) -> SpawnProcess:
+        process = self._context.Process(
+            target=work, args=(self._settings, self._layout, self._s3, os.getpid()), daemon=False
+        )
+        process.start()
+        return process
+
+
+def work(settings: Settings, layout: Layout, s3: Address, parent: int) -> None:
+    """A worker process's whole life."""
+    journal.start(settings.log)
+    try:
+        _loop()(_work(settings, layout, s3, parent))
+    except Problem as problem:
+        log.error("%s %s", problem.message, problem.hint or "")
+        raise SystemExit(1) from None
+
+
+async def _work(settings: Settings, layout: Layout, s3: Address, parent: int) -> None:
+    stop = _stop_signal()
+    worker = Worker(settings, layout)
+    await worker.start([listen.bind(s3.host, s3.port, share=True)], _tls(settings))
+    watcher = asyncio.create_task(_until_orphaned(parent, stop))
+    await stop.wait()
+    watcher.cancel()
+    await worker.stop()
+
+
+async def _until_orphaned(parent: int, stop: asyncio.Event) -> None:
+    """A worker whose supervisor was killed ends too: nobody would keep or stop it."""
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+    stop.set()
+
+
+class _Served:
+    """Where the server is reached, told to other commands by `run/server.json`."""
+
+    def __init__(
+        self, layout: Layout, settings: Settings, s3: Address, console: Address, secure: bool
+    ) -> None:
+        self._file = layout.run / "server.json"
+        self.s3 = s3
+        self.endpoint = f"{'https' if secure else 'http'}://{s3.url}"
+        self.console = f"http://{console.url}"
+
+    def announce(self, ready: Ready) -> None:
+        """Says that it serves."""
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = {"endpoint": self.endpoint, "console": self.console, "pid": os.getpid()}
+        temporary = self._file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(about))
+        temporary.rename(self._file)
+        ready(self.endpoint, self.console)
+
+    def withdraw(self) -> None:
+        """Takes that back."""
+        with contextlib.suppress(OSError):
+            self._file.unlink()
+
+
+def _parts(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _address(sock: socket.socket) -> Address:
+    host, port = sock.getsockname()[:2]
+    return Address(host, port)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    certificate, key = settings.server.tls_cert, settings.server.tls_key
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsProblem(
+            f"The TLS certificate {certificate} can't be used: {error}.",
+            "Give a PEM file with the certificate chain by --tls-cert, its key by --tls-key.",
+        ) from error
+    return context
+
+
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"The data folder {data} can't be made: {error.strerror}.",
+            "Choose another with --data, or make it yourself.",
+        ) from error

@@ -1,0 +1,169 @@
+"""The clients people have: each stores and reads back a file, and the log tells what it did."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bucketlog.accesslog import line
+from bucketlog.accesslog.record import LogRecord
+from tests.support.server import ACCESS_KEY, SECRET_KEY, Server
+
+MIB = 1 << 20
+
+
+def _run(server: Server, *command: str) -> str:
+    done = subprocess.run(
+        command,
+        env={
+            **os.environ,
+            "AWS_ENDPOINT_URL": server.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def _aws(server: Server, *arguments: str) -> str:
+    return _run(server, sys.executable, "-m", "awscli", *arguments)
+
+
+def _s3cmd(server: Server, *arguments: str) -> str:
+    program = shutil.which("s3cmd", path=str(Path(sys.executable).parent))
+    assert program is not None
+    host = server.endpoint.removeprefix("http://")
+    return _run(
+        server,
+        *(sys.executable, program, "--config", os.devnull, "--no-ssl"),
+        *("--host", host, "--host-bucket", host),
+        *("--access_key", ACCESS_KEY, "--secret_key", SECRET_KEY, *arguments),
+    )
+
+
+def _records(server: Server, key: str) -> list[LogRecord]:
+    server.deliver()
+    decoded = [line.decode(one) for one in server.lines("logs", "l/")]
+    assert [one for one in decoded if one.record is None] == []
+    return [one.record for one in decoded if one.record is not None and one.record.key == key]
+
+
+def _operations(records: list[LogRecord]) -> list[str | None]:
+    return [record.operation for record in records]
+
+
+@pytest.mark.parametrize("size", [0, 1, 5000, 9 * MIB + 17], ids=["empty", "byte", "small", "9MiB"])
+def test_aws_cli_round_trip(server: Server, tmp_path: Path, size: int) -> None:
+    """With the default checksums; over 8 MB it sends parts."""
+    data = os.urandom(size)
+    (tmp_path / "in").write_bytes(data)
+    key = f"aws/{size}.bin"
+    _aws(server, "s3", "cp", "--quiet", str(tmp_path / "in"), f"s3://src/{key}")
+    _aws(server, "s3", "cp", "--quiet", f"s3://src/{key}", str(tmp_path / "out"))
+    assert (tmp_path / "out").read_bytes() == data
+    records = _records(server, key)
+    operations = _operations(records)
+    if size > 8 * MIB:
+        assert operations.count("REST.POST.UPLOADS") == 1
+        assert operations.count("REST.PUT.PART") == 2
+        assert operations.count("REST.POST.UPLOAD") == 1
+    else:
+        assert operations.count("REST.PUT.OBJECT") == 1
+    sent = sum(r.bytes_sent or 0 for r in records if r.operation == "REST.GET.OBJECT")
+    assert sent == size
+    assert all((r.user_agent or "").startswith("aws-cli/") for r in records)
+
+
+def test_aws_cli_switches_logging_on_and_shows_it(server: Server) -> None:
+    _aws(server, "s3api", "create-bucket", "--bucket", "by-cli")
+    assert _aws(server, "s3api", "get-bucket-logging", "--bucket", "by-cli").strip() == ""
+    rule = '{"LoggingEnabled":{"TargetBucket":"logs","TargetPrefix":"cli/"}}'
+    _aws(
+        server,
+        *("s3api", "put-bucket-logging", "--bucket", "by-cli", "--bucket-logging-status", rule),
+    )
+    assert '"cli/"' in _aws(server, "s3api", "get-bucket-logging", "--bucket", "by-cli")
+
+
+def test_aws_cli_sync_and_recursive_delete(server: Server, tmp_path: Path) -> None:
+    for name in ("a.txt", "b b.txt", "ü+&.txt"):
+        (tmp_path / name).write_text(name)
+    _aws(server, "s3", "sync", "--quiet", str(tmp_path), "s3://src/sync/")
+    listed = _aws(server, "s3", "ls", "s3://src/sync/")
+    assert all(name in listed for name in ("a.txt", "b b.txt", "ü+&.txt"))
+    _aws(server, "s3", "rm", "--quiet", "--recursive", "s3://src/sync/")
+    assert "REST.PUT.OBJECT" in _operations(_records(server, "sync/ü+&.txt"))
+
+
+@pytest.mark.parametrize("size", [100, 16 * MIB], ids=["small", "16MiB"])
+def test_s3cmd_round_trip(server: Server, tmp_path: Path, size: int) -> None:
+    """It sends no User-Agent at all: the record shows a dash."""
+    data = os.urandom(size)
+    (tmp_path / "in").write_bytes(data)
+    key = f"s3cmd/{size} ü.bin"
+    _s3cmd(server, "put", str(tmp_path / "in"), f"s3://src/{key}")
+    _s3cmd(server, "get", f"s3://src/{key}", str(tmp_path / "out"))
+    assert (tmp_path / "out").read_bytes() == data
+    records = _records(server, key)
+    assert "REST.GET.OBJECT" in _operations(records)
+    assert {r.user_agent for r in records} == {None}
+
+
+def test_s3cmd_reads_the_rule(server: Server) -> None:
+    assert "s3://logs/l/" in _s3cmd(server, "info", "s3://src") + _s3cmd(
+        server, "accesslog", "s3://src"
+    )
+
+
+def test_curl_with_presigned_urls(server: Server, tmp_path: Path) -> None:
+    s3 = server.client()
+    data = os.urandom(70_000)
+    (tmp_path / "in").write_bytes(data)
+    params = {"Bucket": "src", "Key": "curl/ü +%41.bin"}
+    put = s3.generate_presigned_url("put_object", Params=params)
+    _run(server, "curl", "-sSf", "-T", str(tmp_path / "in"), put)
+    get = s3.generate_presigned_url("get_object", Params=params)
+    _run(server, "curl", "-sSf", "-o", str(tmp_path / "out"), get)
+    assert (tmp_path / "out").read_bytes() == data
+    _run(server, "curl", "-sSf", "-o", str(tmp_path / "part"), "-r", "10-19", get)
+    assert (tmp_path / "part").read_bytes() == data[10:20]
+    records = _records(server, params["Key"])
+    assert _operations(records) == ["REST.PUT.OBJECT", "REST.GET.OBJECT", "REST.GET.OBJECT"]
+    assert {r.authentication_type for r in records} == {"QueryString"}
+    assert [r.bytes_sent for r in records] == [None, 70_000, 10]
+    assert [r.http_status for r in records] == [200, 200, 206]
+
+
+def test_curl_signs_by_itself(server: Server) -> None:
+    """`--aws-sigv4` is a third implementation of the signature."""
+    _run(
+        server,
+        *("curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3"),
+        *("--user", f"{ACCESS_KEY}:{SECRET_KEY}", "-X", "PUT", "--data-binary", "hello"),
+        *("-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", f"{server.endpoint}/src/by-curl"),
+    )
+    body = server.client().get_object(Bucket="src", Key="by-curl")["Body"].read()
+    assert body == b"hello"
+
+
+def test_boto3_in_virtual_host_style(tmp_path: Path) -> None:
+    """The bucket in the host name, which resolves to this machine."""
+    with Server(tmp_path / "data", "--domain", "localhost") as running:
+        port = running.endpoint.rpartition(":")[2]
+        running.endpoint = f"http://localhost:{port}"
+        s3 = running.client(s3={"addressing_style": "virtual"})
+        s3.create_bucket(Bucket="by-host")
+        s3.put_object(Bucket="by-host", Key="k/ö", Body=b"v")
+        assert s3.get_object(Bucket="by-host", Key="k/ö")["Body"].read() == b"v"

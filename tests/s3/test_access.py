@@ -453,6 +453,13 @@ def test_log_delivery_may_read_the_acl_its_group_may_read_and_nothing_else() -> 
     assert outcome(ask(LOGGING, "DeleteObject", with_acl(*READY))) == "denied"
 
 
+def test_log_delivery_may_grant_its_objects_to_others_by_the_permission_to_put_alone() -> None:
+    headers = {"x-amz-grant-full-control": f"id={ALICE.canonical_id}"}
+    by_policy = policied(ALLOW_LOGGING, ownership=WRITER)
+    assert outcome(ask(LOGGING, "PutObject", by_policy, headers=headers)) == "Yes"
+    assert outcome(ask(LOGGING, "PutObject", with_acl(*READY), headers=headers)) == "Yes"
+
+
 def test_the_group_of_log_delivery_lets_no_other_service_in() -> None:
     assert outcome(ask(CLOUDFRONT, "PutObject", with_acl(*READY))) == "denied"
 

@@ -159,6 +159,10 @@ def test_variables_are_filled_from_the_request(
     assert holds(operator, ["other", wanted], value, {"aws:username": "bob"}) is result
 
 
+def test_a_fixed_pattern_beside_a_variable_still_matches() -> None:
+    assert holds("StringLike", ["a*", "${aws:username}"], "abc", {"aws:username": "bob"})
+
+
 @pytest.mark.parametrize(
     ("operator", "wanted"),
     [

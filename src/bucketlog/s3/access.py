@@ -145,14 +145,19 @@ def _judge(
     if bucket.policy is not None:
         decisive = bucket.policy.decisive(question)
         verdict = None if decisive is None else decisive.effect
-        if verdict != "deny" and setting and action == "s3:PutObject":
+        if (
+            verdict != "deny"
+            and setting
+            and action == "s3:PutObject"
+            and caller.service is None  # "only s3:PutObject is needed" for log delivery
+        ):
             decisive, verdict = _also_acl(question, decisive)
         if decisive is not None and verdict == "deny":
             if member and caller.user_arn is None and action in _POLICY_ACTIONS:
                 return _ALLOWED  # else nobody could ever mend such a policy
             return _denied(f"statement {decisive.label} of the bucket policy denies it")
     if caller.service is not None:
-        return _for_service(question, verdict)
+        return _for_service(question, verdict, setting)
     found: ObjectAccess | None = None
     if bucket.acls_enabled and object_access is not None and action in _ON_STORED_OBJECT:
         found = object_access()
@@ -197,10 +202,10 @@ def _also_acl(
     return decisive, "allow" if both else None
 
 
-def _for_service(question: Question, verdict: policy.Verdict | None) -> Decision:
+def _for_service(question: Question, verdict: policy.Verdict | None, setting: bool) -> Decision:
     """A service needs the policy to name it; log delivery may come in by its group instead."""
     if verdict == "allow":
-        return Decision(True, reason="the bucket policy allows it")
+        return Decision(True, setting, "the bucket policy allows it")
     bucket = question.bucket
     if bucket.acls_enabled and question.caller.service == LOG_DELIVERY_SERVICE:
         if question.action == "s3:PutObject" and acl.permits_delivery(bucket.acl):

@@ -13,11 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_args
-from xml.sax.saxutils import escape
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
-
+from bucketlog.s3 import xml
 from bucketlog.s3.errors import S3Error
 from bucketlog.s3.model import Owner, Permission
 
@@ -348,17 +345,15 @@ def parse(data: bytes, owner: Owner, *, known: Known | None = None) -> Acl:
     `MethodNotAllowed`.
     """
     try:
-        root = fromstring(data, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError):
+        root = xml.parse(data, "AccessControlPolicy")
+        owner_element = xml.child(root, "Owner")
+        listed = xml.child(root, "AccessControlList")
+        if owner_element is None or listed is None:
+            raise S3Error("MalformedACLError")
+        owner_id = xml.required(owner_element, "ID").strip()
+    except S3Error:
         raise S3Error("MalformedACLError") from None
-    if _local(root) != "AccessControlPolicy":
-        raise S3Error("MalformedACLError")
-    owner_id = _text(_child(root, "Owner"), "ID")
-    listed = _child(root, "AccessControlList")
-    if owner_id is None or listed is None:
-        raise S3Error("MalformedACLError")
-    named = _canonical(owner_id, "CanonicalUser/ID", owner, known)
-    if named.value != owner.canonical_id:
+    if _canonical(owner_id, "CanonicalUser/ID", owner, known).value != owner.canonical_id:
         raise S3Error("AccessDenied")
     return Acl(owner, grants(listed, owner, known=known))
 
@@ -376,27 +371,30 @@ def grants(
     """
     if len(listed) > MAX_GRANTS:
         raise S3Error(malformed)
-    found = []
-    for element in listed:
-        grantee = _child(element, "Grantee")
-        permission = _text(element, "Permission")
-        if _local(element) != "Grant" or grantee is None or permission not in PERMISSIONS:
-            raise S3Error(malformed)
-        kind = grantee.get(f"{{{_XSI}}}type")
-        if kind == "CanonicalUser":
-            value = _text(grantee, "ID")
-            who = None if value is None else _canonical(value, "CanonicalUser/ID", owner, known)
-        elif kind == "Group":
-            value = _text(grantee, "URI")
-            who = None if value is None else _group(value, "Group/URI")
-        elif kind == "AmazonCustomerByEmail":
-            raise S3Error("MethodNotAllowed")  # email grantees ended on 1 October 2025
-        else:
-            who = None
-        if who is None:
-            raise S3Error(malformed)
-        found.append(Grant(who, cast("Permission", permission)))
-    return tuple(found)
+    try:
+        return tuple(_grant(each, owner, known) for each in xml.children(listed, "Grant"))
+    except S3Error as error:
+        if error.code == "MalformedXML":
+            raise S3Error(malformed) from None
+        raise
+
+
+def _grant(element: Element, owner: Owner, known: Known | None) -> Grant:
+    grantee = xml.child(element, "Grantee")
+    permission = xml.required(element, "Permission").strip()
+    if grantee is None or permission not in PERMISSIONS:
+        raise S3Error("MalformedXML")
+    kind = grantee.get(f"{{{_XSI}}}type")
+    if kind == "CanonicalUser":
+        value = xml.required(grantee, "ID").strip()
+        who = _canonical(value, "CanonicalUser/ID", owner, known)
+    elif kind == "Group":
+        who = _group(xml.required(grantee, "URI").strip(), "Group/URI")
+    elif kind == "AmazonCustomerByEmail":
+        raise S3Error("MethodNotAllowed")  # email grantees ended on 1 October 2025
+    else:
+        raise S3Error("MalformedXML")
+    return Grant(who, cast("Permission", permission))
 
 
 def render(acl: Acl) -> bytes:
@@ -415,7 +413,7 @@ def render_grants(listed: Collection[Grant]) -> str:
     return "".join(
         f'<Grant><Grantee xmlns:xsi="{_XSI}" xsi:type="{grant.grantee.kind}">'
         + (
-            f"<URI>{escape(grant.grantee.value)}</URI>"
+            f"<URI>{xml.escape(grant.grantee.value)}</URI>"
             if grant.grantee.kind == "Group"
             else _identity(grant.grantee.value, grant.grantee.name)
         )
@@ -425,24 +423,8 @@ def render_grants(listed: Collection[Grant]) -> str:
 
 
 def _identity(canonical_id: str, name: str | None) -> str:
-    shown = f"<DisplayName>{escape(name)}</DisplayName>" if name else ""
-    return f"<ID>{escape(canonical_id)}</ID>{shown}"
-
-
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def _child(element: Element, name: str) -> Element | None:
-    for child in element:
-        if _local(child) == name:
-            return child
-    return None
-
-
-def _text(element: Element | None, name: str) -> str | None:
-    child = None if element is None else _child(element, name)
-    return None if child is None else (child.text or "").strip()
+    shown = f"<DisplayName>{xml.escape(name)}</DisplayName>" if name else ""
+    return f"<ID>{xml.escape(canonical_id)}</ID>{shown}"
 
 
 # ── storage ─────────────────────────────────────────────────────────────────────────────────────

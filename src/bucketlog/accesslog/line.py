@@ -231,8 +231,9 @@ def decode(line: bytes | str) -> Decoded:
     In the tail, a hyphen between version id and host id (early 2019) is skipped. A token that
     doesn't look like its field (signature version, TLS version, ARN, aclRequired, Region), and all
     behind it, are extra fields; if it is the signature version, the host id is one too.
-    Amazon quotes all three or none, so a bare hyphen beside quoted text is read as one of the three
-    only where nothing else fits. A hyphen or `"-"` is None. Keys are decoded by `decode_key`. Times are moved to UTC.
+    Amazon quotes all three or none, so a bare hyphen beside quoted text is taken for one of the
+    three only where nothing else fits. A hyphen or `"-"` is None. Keys are decoded by
+    `decode_key`. Times are moved to UTC.
     """
     text, lossy = _text(line)
     head = _HEAD.match(text)

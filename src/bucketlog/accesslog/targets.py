@@ -14,13 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
-from xml.etree.ElementTree import ParseError
-from xml.sax.saxutils import escape
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
-
-from bucketlog.s3 import acl
+from bucketlog.s3 import acl, xml
 from bucketlog.s3.acl import Grant, Grantee, Known
 from bucketlog.s3.errors import S3Error
 
@@ -32,9 +27,7 @@ if TYPE_CHECKING:
 KeyFormat = Literal["simple", "partitioned"]
 DateSource = Literal["EventTime", "DeliveryTime"]
 
-NAMESPACE = "http://doc.s3.amazonaws.com/2006-03-01"
-# SDKs send the one, AWS's own examples and answers have the other, some clients have none.
-_NAMESPACES = ("", f"{{{NAMESPACE}}}", "{http://s3.amazonaws.com/doc/2006-03-01/}")
+NAMESPACE = "http://doc.s3.amazonaws.com/2006-03-01"  # of answers; requests may have another
 _UNNAMED_SOURCE = "us-east-1"  # the Region that an error doesn't name as the source's location
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,12 +69,7 @@ def parse(data: bytes, owner: Owner, *, known: Known | None = None) -> Target | 
     for what doesn't fit the schema, `MethodNotAllowed` for a grantee named by e-mail (ended on
     1 October 2025), `InvalidArgument` for a grantee that doesn't exist.
     """
-    try:
-        root = fromstring(data, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError):
-        raise S3Error("MalformedXML") from None
-    if _local(root) != "BucketLoggingStatus":
-        raise S3Error("MalformedXML")
+    root = xml.parse(data, "BucketLoggingStatus")
     enabled = _children(root, "LoggingEnabled").get("LoggingEnabled")
     if enabled is None:
         return None
@@ -102,26 +90,24 @@ def parse(data: bytes, owner: Owner, *, known: Known | None = None) -> Target | 
 
 def render(target: Target | None) -> bytes:
     """The `BucketLoggingStatus` document of a rule; elements that weren't set are left out."""
-    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<BucketLoggingStatus xmlns="{NAMESPACE}"'
     if target is None:
-        return f"{head} />".encode()
+        return xml.document("BucketLoggingStatus", "", NAMESPACE)
     grants = key_format = ""
     if target.grants:
         grants = f"<TargetGrants>{acl.render_grants(target.grants)}</TargetGrants>"
     if target.key_format == "simple":
-        key_format = "<SimplePrefix />"
+        key_format = "<SimplePrefix/>"
     elif target.key_format == "partitioned":
-        source = target.date_source
-        inner = f"<PartitionDateSource>{source}</PartitionDateSource>" if source else ""
-        key_format = f"<PartitionedPrefix>{inner}</PartitionedPrefix>"
+        source = xml.leaf("PartitionDateSource", target.date_source)
+        key_format = f"<PartitionedPrefix>{source}</PartitionedPrefix>"
     if key_format:
         key_format = f"<TargetObjectKeyFormat>{key_format}</TargetObjectKeyFormat>"
-    prefix = escape(target.prefix, {"\r": "&#13;"})
-    return (
-        f"{head}><LoggingEnabled><TargetBucket>{escape(target.bucket)}</TargetBucket>"
-        f"<TargetPrefix>{prefix}</TargetPrefix>{grants}{key_format}"
-        "</LoggingEnabled></BucketLoggingStatus>"
-    ).encode()
+    return xml.document(
+        "BucketLoggingStatus",
+        f"<LoggingEnabled>{xml.leaf('TargetBucket', target.bucket)}"
+        f"{xml.leaf('TargetPrefix', target.prefix)}{grants}{key_format}</LoggingEnabled>",
+        NAMESPACE,
+    )
 
 
 def _grants(listed: Element | None, owner: Owner, known: Known | None) -> tuple[Grant, ...]:
@@ -155,23 +141,14 @@ def _key_format(element: Element | None) -> tuple[KeyFormat | None, DateSource |
     raise S3Error("MalformedXML")
 
 
-def _local(element: Element) -> str:
-    """An element's name without its namespace, which must be one of Amazon's or none."""
-    namespace, brace, name = str(element.tag).rpartition("}")
-    if namespace + brace not in _NAMESPACES:
-        raise S3Error("MalformedXML")
-    return name
-
-
 def _children(element: Element, *allowed: str) -> dict[str, Element]:
     """The children by name; each at most once, none but those allowed, and no text between."""
     _require_no_text(element)
     found: dict[str, Element] = {}
     for child in element:
-        name = _local(child)
-        if name not in allowed or name in found:
+        if child.tag not in allowed or child.tag in found:
             raise S3Error("MalformedXML")
-        found[name] = child
+        found[child.tag] = child
     return found
 
 

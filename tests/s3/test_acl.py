@@ -22,7 +22,9 @@ XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 def said(made: Acl) -> list[tuple[str, str]]:
     """What an ACL grants, without its owner's own full control."""
-    listed = [(grant.grantee.value, grant.permission) for grant in made.grants]
+    listed: list[tuple[str, str]] = [
+        (grant.grantee.value, grant.permission) for grant in made.grants
+    ]
     assert listed[0] == (made.owner.canonical_id, "FULL_CONTROL")
     return listed[1:]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketlog.s3 import wildcards
-from bucketlog.s3.wildcards import Variable, Wild
+from bucketlog.s3.wildcards import Value, Variable, Wild
 
 
 def obvious(pattern: str, text: str) -> bool:
@@ -81,12 +81,16 @@ def test_without_wildcards_a_star_means_itself() -> None:
 
 
 def test_a_variable_is_filled_with_its_value_or_its_default_or_not_at_all() -> None:
-    values = {"aws:username": "b*b", "aws:many": ("x", "y")}
+    values: dict[str, Value] = {"aws:username": "b*b", "aws:many": ("x", "y")}
+
+    def lookup(key: str) -> Value:
+        return values.get(key)
+
     named = wildcards.split("a${aws:username}", variables=True)
-    assert wildcards.filled(named, values.get) == ("a", "b*b")
+    assert wildcards.filled(named, lookup) == ("a", "b*b")
     absent = wildcards.split("${aws:userid, 'nobody'}", variables=True)
-    assert wildcards.filled(absent, values.get) == ("nobody",)
-    assert wildcards.filled(wildcards.split("${aws:userid}", variables=True), values.get) is None
-    assert wildcards.filled(wildcards.split("${aws:many}", variables=True), values.get) is None
+    assert wildcards.filled(absent, lookup) == ("nobody",)
+    assert wildcards.filled(wildcards.split("${aws:userid}", variables=True), lookup) is None
+    assert wildcards.filled(wildcards.split("${aws:many}", variables=True), lookup) is None
     assert wildcards.has_variables(named)
     assert not wildcards.has_variables(("a", Wild.ANY))

@@ -43,7 +43,7 @@ ANONYMOUS_OWNER: Final = Owner(
 # The EC2 bundle reader that `aws-exec-read` grants READ to.
 _EXEC_READER: Final = "6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c"
 
-PERMISSIONS: Final[frozenset[str]] = frozenset(get_args(Permission))
+PERMISSIONS: Final[frozenset[Permission]] = frozenset(get_args(Permission))
 MAX_GRANTS: Final = 100
 
 GRANT_HEADERS: Final[Mapping[str, Permission]] = {

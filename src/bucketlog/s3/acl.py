@@ -394,7 +394,7 @@ def _grant(element: Element, owner: Owner, known: Known | None) -> Grant:
         raise S3Error("MethodNotAllowed")  # email grantees ended on 1 October 2025
     else:
         raise S3Error("MalformedXML")
-    return Grant(who, cast("Permission", permission))
+    return Grant(who, permission)
 
 
 def render(acl: Acl) -> bytes:

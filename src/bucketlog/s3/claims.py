@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -28,6 +29,15 @@ MAX_SKEW_S: Final = 15 * 60
 MAX_EXPIRES_S: Final = 7 * 24 * 3600
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The names of the headers that are signed: as sent, in order, and to look up."""
+
+    text: str
+    order: tuple[str, ...]
+    names: frozenset[str]
+
+
 @dataclass(slots=True)
 class Claim:
     """What a request says of its signature, before any of it is believed."""
@@ -35,7 +45,7 @@ class Claim:
     access_key: str
     date: str
     region: str
-    signed_headers: str
+    signed: Signed
     signature: str
     stamp: str
     raw_stamp: str  # as sent; differs from `stamp` when it was a Date header
@@ -75,6 +85,8 @@ def parameters(target: str) -> dict[str, str]:
 
 
 def _decoded(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text
     return unquote_to_bytes(text.replace("+", " ").encode("latin-1")).decode("latin-1")
 
 
@@ -105,16 +117,38 @@ def _not_supported() -> S3Error:
 # The form nearly every client sends; anything else is taken apart, and refused, piece by piece.
 _AUTHORIZATION: Final = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/s3/aws4_request, *"
-    r"SignedHeaders=([^,\s]+), *Signature=([^,\s]+)",
+    r"SignedHeaders=([^,\s]+), *",
     re.ASCII,
 ).fullmatch
+_MAX_REMEMBERED: Final = 1024  # characters
+
+
+@lru_cache(maxsize=1024)
+def _constant_part(text: str) -> tuple[str, str, str, Signed] | None:
+    """Access key, date, Region and signed headers, from all of the header but its signature.
+
+    A client sends the same for a day, but for the headers it signs; so it is remembered.
+    """
+    match = _AUTHORIZATION(text)
+    if match is None:
+        return None
+    access_key, date, region, names = match.groups()
+    return access_key, date, region, _signed(names)
+
+
+def _signed(names: str) -> Signed:
+    order = tuple(names.split(";"))
+    return Signed(names, order, frozenset(order))
 
 
 def _in_header(
     headers: Mapping[str, str], authorization: str, now: int, regions: Collection[str]
 ) -> Claim:
-    match = _AUTHORIZATION(authorization)
-    if match is None:
+    constant = None
+    head, found, signature = authorization.rpartition("Signature=")
+    if found and len(head) <= _MAX_REMEMBERED:
+        constant = _constant_part(head)
+    if constant is None:
         _refuse_scheme(authorization)
     payload = headers.get("x-amz-content-sha256")
     if payload != canonical.EMPTY_SHA256:
@@ -136,16 +170,15 @@ def _in_header(
             ServerTime=_iso(now // 1_000_000_000),
             MaxAllowedSkewMilliseconds=str(MAX_SKEW_S * 1000),
         )
-    if match is not None:
-        access_key, date, region, signed_headers, signature = match.groups()
+    if constant is None:
+        credential, names, signature = _components(authorization)
+        access_key, date, region = _check_scope(credential, stamp, False, regions)
+        signed = _signed(names)
+    else:
+        access_key, date, region, signed = constant
         if region not in regions or date != stamp[:8]:
             _check_scope(f"{access_key}/{date}/{region}/s3/aws4_request", stamp, False, regions)
-    else:
-        credential, signed_headers, signature = _components(authorization)
-        access_key, date, region = _check_scope(credential, stamp, False, regions)
-    return Claim(
-        access_key, date, region, signed_headers, signature, stamp, raw_stamp, payload, False
-    )
+    return Claim(access_key, date, region, signed, signature, stamp, raw_stamp, payload, False)
 
 
 def _refuse_scheme(authorization: str) -> None:
@@ -265,7 +298,7 @@ def _in_query(
         access_key,
         date,
         region,
-        query["X-Amz-SignedHeaders"],
+        _signed(query["X-Amz-SignedHeaders"]),
         query["X-Amz-Signature"],
         stamp,
         stamp,

@@ -173,9 +173,8 @@ def presign(
 def _verified(
     request: Request, claim: Claim, find_key: Callable[[str], Credential | None]
 ) -> Identity:
-    signed = claim.signed_headers
-    names = signed.split(";")
-    _require_signed(request.headers, names)
+    headers, signed = request.headers, claim.signed
+    _require_signed(headers, signed.names)
     credential = find_key(claim.access_key)
     if credential is None:
         raise S3Error("InvalidAccessKeyId", AWSAccessKeyId=claim.access_key)
@@ -186,15 +185,15 @@ def _verified(
         request.method,
         canonical.path(path),
         canonical.query(query, "X-Amz-Signature" if claim.is_presigned else ""),
-        canonical.header_lines(request.headers, names),
-        signed,
+        canonical.header_lines(headers, signed.order),
+        signed.text,
         claim.payload,
     )
     text = canonical.string_to_sign(claim.stamp, scope, form.encode("latin-1"))
     given = claim.signature.encode("latin-1")
     if not hmac.compare_digest(canonical.signature(key, text).encode(), given) and not any(
         hmac.compare_digest(canonical.signature(key, other).encode(), given)
-        for other in _other_strings(request, claim, names, scope, form)
+        for other in _other_strings(request, claim, scope, form)
     ):
         raise canonical.mismatch(claim.access_key, text, claim.signature, form)
     _refuse_token(request)
@@ -218,9 +217,7 @@ def _verified(
     return Identity(caller, payload, claim.region)
 
 
-def _other_strings(
-    request: Request, claim: Claim, names: list[str], scope: str, form: str
-) -> Iterator[str]:
+def _other_strings(request: Request, claim: Claim, scope: str, form: str) -> Iterator[str]:
     """Strings that clients sign instead, for the same meaning: path and query with the escapes
     as sent (curl), header values in UTF-8 that are sent in Latin-1 (botocore), a Date header's
     text in place of its stamp. Only looked at when the first string didn't match.
@@ -230,8 +227,8 @@ def _other_strings(
         request.method,
         path,
         canonical.as_sent(query, "X-Amz-Signature" if claim.is_presigned else ""),
-        canonical.header_lines(request.headers, names),
-        claim.signed_headers,
+        canonical.header_lines(request.headers, claim.signed.order),
+        claim.signed.text,
         claim.payload,
     )
     for stamp in dict.fromkeys((claim.stamp, claim.raw_stamp)):
@@ -242,15 +239,15 @@ def _other_strings(
 
 # Content-MD5, the host and all of Amazon's own headers must be signed, if they are there at all;
 # x-amz-content-sha256 is in the canonical form anyway.
-def _require_signed(headers: Mapping[str, str], names: list[str]) -> None:
+def _require_signed(headers: Mapping[str, str], signed: Collection[str]) -> None:
     unsigned = [
         name
         for name in headers
-        if name.startswith("x-amz-") and name not in names and name != "x-amz-content-sha256"
+        if name not in signed and name.startswith("x-amz-") and name != "x-amz-content-sha256"
     ]
-    if "host" not in names:
+    if "host" not in signed:
         unsigned.append("host")
-    if "content-md5" in headers and "content-md5" not in names:
+    if "content-md5" in headers and "content-md5" not in signed:
         unsigned.append("content-md5")
     if unsigned:
         raise S3Error(

@@ -161,7 +161,7 @@ def document(root: str, content: str, namespace: str = NAMESPACE) -> bytes:
     return f'{head}<{root} xmlns="{namespace}">{content}</{root}>'.encode()
 
 
-def element(name: str, *content: Element | str | None, **attributes: str) -> Element:
+def element(name: str, /, *content: Element | str | None, **attributes: str) -> Element:
     """An element with children, or text, or both; None is left out."""
     made = Element(name, attributes)
     for part in content:

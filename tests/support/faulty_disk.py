@@ -63,9 +63,17 @@ class FaultyDisk:
         """Sets death that many steps from now."""
         self._die_at = self.steps + steps
 
+    def fail_at(self, steps: int, failure: DiskProblem | int) -> None:
+        """Makes a step fail: that many from now."""
+        self._failures[self.steps + steps] = failure
+
     def fail_next(self, failure: DiskProblem | int) -> None:
         """Makes the next step fail."""
-        self._failures[self.steps + 1] = failure
+        self.fail_at(1, failure)
+
+    def fail_no_more(self) -> None:
+        """Forgets the failures that were to come."""
+        self._failures.clear()
 
     def _step(self, call: str) -> int | None:
         """Counts a call; returns how many bytes of it go in, where that is decided."""

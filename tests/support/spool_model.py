@@ -8,13 +8,16 @@ may come out twice. `live` is one life of a process; `verdict` delivers all and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from tests.support.faulty_disk import Died, FaultyDisk
 
+from bucketlog.disk import DiskProblem
+from bucketlog.problems import Problem
 from bucketlog.spool.folder import claim
 from bucketlog.spool.frame import INTENT, Part
 from bucketlog.spool.writer import Spool, SpoolSettings
@@ -66,13 +69,20 @@ class SpoolModel:
         return self.clock
 
     def live(
-        self, actions: Iterable[str], die_at: int | None = None, cut_power: bool = False
+        self,
+        actions: Iterable[str],
+        die_at: int | None = None,
+        cut_power: bool = False,
+        failures: Mapping[int, DiskProblem | int] | None = None,
     ) -> int:
-        """One life: open the spool, do these, die. Returns the steps the disk went through."""
+        """One life: open the spool, do these, die. Returns the steps the disk went through.
+
+        An action that fails is given up, and the next one tried.
+        """
         self.lives += 1
         self.opened.clear()
         shadow = self.root / "shadow" / str(self.lives)
-        disk = self.disk = FaultyDisk(shadow, die_at=die_at, after=self.disk)
+        disk = self.disk = FaultyDisk(shadow, die_at=die_at, after=self.disk, failures=failures)
         try:
             folder = claim(
                 disk, self.root / "spools", lambda: f"{self.chance.getrandbits(64):016x}"
@@ -80,8 +90,9 @@ class SpoolModel:
             self.spool = Spool.open(folder, self.settings, self.now)
             self._mark_safe([(unit, unit.answered) for unit in self.units])
             for action in actions:
-                getattr(self, action)()
-        except Died:
+                with suppress(Problem):
+                    getattr(self, action)()
+        except (Died, Problem):
             pass
         disk.die()
         if cut_power:

@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_framing",
         "_input",
         "_phase",
+        "_read_ahead",
         "_reading_paused",
         "_request_deadline",
         "_server",
@@ -81,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._advancing = False
         self._eof = False
         self._reading_paused = False
+        self._read_ahead = server.limits.read_ahead_bytes
         self._body = _NO_BODY
         self._framing: Sized | Chunked | None = None
         self._wire: Wire | None = None  # of the request under way
@@ -177,6 +179,8 @@ class Connection(asyncio.Protocol):
                     self._start(data[:end])
         finally:
             self._advancing = False
+        if self._reading_paused:
+            self._reconsider_reading()
 
     def _await_head(self, partial: bytes) -> None:
         """Waits for the rest of a head, unless it is hopeless."""
@@ -187,8 +191,6 @@ class Connection(asyncio.Protocol):
         elif self._eof:
             self._transport.close()
         else:
-            if self._reading_paused:
-                self._resume_reading()
             if partial and self._request_deadline == NEVER:
                 self._request_deadline = self._server.tick + self._server.ticks.head
                 self.deadline = self._request_deadline
@@ -274,8 +276,8 @@ class Connection(asyncio.Protocol):
             self._finish()
         if self._phase is _HEAD and self._input:
             self._advance()
-        elif self._reading_paused and self._phase is not _BUSY:
-            self._resume_reading()
+        elif self._reading_paused:
+            self._reconsider_reading()
 
     def _finish(self) -> None:
         """The application is through with the request."""
@@ -346,7 +348,7 @@ class Connection(asyncio.Protocol):
             body.end()
             if rest:
                 self._keep(rest)
-        elif body.buffered_bytes >= self._server.limits.read_ahead_bytes:
+        elif body.buffered_bytes >= self._read_ahead:
             self._pause_reading()
 
     def _skip(self, data: bytes) -> None:
@@ -372,10 +374,14 @@ class Connection(asyncio.Protocol):
             self._reading_paused = True
             self._transport.pause_reading()
 
-    def _resume_reading(self) -> None:
+    def _reconsider_reading(self) -> None:
+        """Reads on, if what comes can be used or dropped."""
+        if self._phase is _BUSY or self.outlet.lost:
+            return
+        if self._phase is _BODY and self._body.buffered_bytes >= self._read_ahead:
+            return
         self._reading_paused = False
-        if not self.outlet.lost:
-            self._transport.resume_reading()
+        self._transport.resume_reading()
 
     def want_body(self, expects: bool) -> None:
         """As `body.Source` says."""
@@ -386,7 +392,7 @@ class Connection(asyncio.Protocol):
     def body_taken(self) -> None:
         """As `body.Source` says."""
         if self._reading_paused and self._phase is _BODY:
-            self._resume_reading()
+            self._reconsider_reading()
 
     # -- time and the end
 
@@ -453,7 +459,7 @@ class Connection(asyncio.Protocol):
         if self.tls is None and self._transport.can_write_eof():
             self._transport.write_eof()
         if self._reading_paused:
-            self._resume_reading()
+            self._reconsider_reading()
 
 
 def _address(name: Any) -> str:

@@ -5,6 +5,7 @@ They change the state in the data folder; a running server goes by it at once.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -291,7 +292,7 @@ def _accounts(data: Path | None, config: Path | None) -> Iterator[Accounts]:
 
 
 def _read_secret(given: str | None) -> str | None:
-    return click.get_text_stream("stdin").readline().strip() if given == "-" else given
+    return sys.stdin.readline().strip() if given == "-" else given
 
 
 def _tell_key(name: str, made: Credential, as_json: bool) -> None:

@@ -64,6 +64,10 @@ class BucketLogging:
         name = _bucket(call)
         rule = self._rules.get(name)
         headers = {"Content-Type": _XML}
+        if call.bucket is not None:
+            # Only the owning account gets here. `logging enable` needs it for aws:SourceAccount,
+            # and no S3 answer tells it.
+            headers["x-bucketlog-account"] = call.bucket.owner.account_id
         if rule is not None:
             headers |= await self._status(name)
         return Reply(200, headers, targets.render(rule))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.support.target import HealthNotes, TargetBuckets, rule, source
 
 from bucketlog.delivery.courier import Courier, CourierSettings
 from bucketlog.delivery.tags import tag_of
-from bucketlog.disk import Disk, DiskFull, RealDisk
+from bucketlog.disk import Disk, DiskFull, DiskProblem, RealDisk
 from bucketlog.s3.errors import S3Error
 from bucketlog.spool.folder import claim
 from bucketlog.spool.frame import Part
@@ -334,3 +335,68 @@ async def test_death_at_any_step_of_delivery_repeats_the_same_names_and_bytes(
         if finished:
             break
     assert die_at > 15
+
+
+async def test_the_loop_syncs_seals_adopts_and_delivers_until_it_is_cancelled(
+    world: World,
+) -> None:
+    other = World(world.root, disk=FaultyDisk(world.root / "shadow"), next_id=100)
+    other.record("b", "left behind")
+    assert isinstance(other.disk, FaultyDisk)
+    other.disk.die()
+    world.record("a", "1")
+    naps = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal naps
+        naps += 1
+        world.clock.at += int(seconds * SECOND)
+        await asyncio.sleep(0)
+
+    loop = asyncio.create_task(world.courier.run(sleep, world.root / "spools"))
+    while not (world.target.lines("a") and world.target.lines("b")):
+        await asyncio.sleep(0)
+    loop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loop
+    assert naps > 10
+    assert world.target.lines("b") == [b"left behind"]
+    assert world.spool.counters().syncs > 0
+    assert "adopted" in repr(world.courier)
+
+
+async def test_the_loop_goes_on_after_a_problem_and_after_a_bug(tmp_path: Path) -> None:
+    world = World(tmp_path, disk=FaultyDisk(tmp_path / "shadow"))
+    assert isinstance(world.disk, FaultyDisk)
+    world.record("a", "1")
+    world.disk.fail_next(DiskProblem("broken", None))
+    naps = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal naps
+        naps += 1
+        if naps == 20:
+            world.clock.at = 0  # as if the clock had been set back: due at once
+        await asyncio.sleep(0)
+
+    def bad_sink(bucket: str, key: str, records: int, at: int) -> None:
+        world.health.delivered = HealthNotes().delivered  # type: ignore[method-assign]
+        raise RuntimeError("a bug in the sink")
+
+    world.health.delivered = bad_sink  # type: ignore[method-assign]
+    loop = asyncio.create_task(world.courier.run(sleep, tmp_path / "spools"))
+    while world.courier.tally.troubles < 1 or world.spool.folder.sealed():
+        await asyncio.sleep(0)
+    loop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loop
+    assert world.target.lines("a") == [b"1"]
+    assert len(world.target.tries) == 2, "put again under the same name"
+    world.courier.close()
+
+
+async def test_the_rule_that_was_in_force_decides_where_each_record_goes(world: World) -> None:
+    world.record("a", "old", prefix="old/")
+    world.record("a", "new", prefix="new/")
+    delivered = await world.courier.deliver_now()
+    assert sorted(item.key[:4] for item in delivered) == ["new/", "old/"]

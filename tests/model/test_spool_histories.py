@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.spool_model import SpoolModel
 
+from bucketlog.disk import DiskFull, DiskProblem
 from bucketlog.spool.writer import SpoolSettings
 
 STORY = [
@@ -65,6 +66,11 @@ def test_death_at_any_step_and_again_at_any_step_of_recovery_loses_and_repeats_n
             st.lists(st.sampled_from(ACTIONS), max_size=25),
             st.one_of(st.none(), st.integers(1, 60)),
             st.booleans(),
+            st.dictionaries(
+                st.integers(1, 60),
+                st.sampled_from([DiskFull("full"), DiskProblem("broken"), 0, 20]),
+                max_size=4,
+            ),
         ),
         min_size=1,
         max_size=5,
@@ -72,10 +78,10 @@ def test_death_at_any_step_and_again_at_any_step_of_recovery_loses_and_repeats_n
     seed=st.integers(0, 1000),
 )
 def test_any_history_of_any_lives_loses_and_repeats_nothing(
-    lives: list[tuple[list[str], int | None, bool]], seed: int
+    lives: list[tuple[list[str], int | None, bool, dict[int, DiskProblem | int]]], seed: int
 ) -> None:
     with TemporaryDirectory() as folder:
         history = model(Path(folder), seed)
-        for actions, die_at, cut_power in lives:
-            history.live(actions, die_at, cut_power)
+        for actions, die_at, cut_power, failures in lives:
+            history.live(actions, die_at, cut_power, failures)
         history.verdict()

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from bucketlog.delivery import batches
+from bucketlog.delivery import batches, tags
 from bucketlog.delivery.batches import Batch
 from bucketlog.problems import Problem
 from bucketlog.s3.errors import S3Error
@@ -254,6 +254,27 @@ class Courier:
         """Since when the longest-waiting record waits, about; None when none does."""
         known = [spool.oldest_at() for spool in self.spools]
         return min((at for at in known if at is not None), default=None)
+
+    def waiting(self, source_bucket: str | None = None) -> tuple[int, int | None]:
+        """How many records of a bucket, or of all, are not delivered, and since when about."""
+        count = 0
+        since: list[int] = []
+        for spool in self.spools:
+            for at, by_tag in spool.waiting():
+                here = sum(
+                    records
+                    for tag, records in by_tag.items()
+                    if source_bucket in (None, tags.decode(tag).source_bucket)
+                )
+                if here:
+                    count += here
+                    since.append(at)
+            for route_id, totals in spool.folder.held_totals().items():
+                route = self._routes.get(route_id)
+                if source_bucket is None or (route and route.source_bucket == source_bucket):
+                    count += totals.records
+                    since.append(totals.oldest_at)
+        return count, min(since, default=None)
 
     def close(self) -> None:
         """Gives up all its spools; what they hold waits for the next process."""

@@ -59,7 +59,8 @@ def _encode(
     words = {"bucket": source_bucket, "account_id": account_id, "region": region}
     if day is not None:
         words["day"] = str(_FIRST_DAY + timedelta(days=day))
-    text = json.dumps({**words, "target": json.loads(targets.encode(target))}, ensure_ascii=False)
+    head = json.dumps(words, separators=(",", ":"), ensure_ascii=False)
+    text = f'{head[:-1]},"target":{targets.encode(target)}}}'
     return text.encode("utf-8", "surrogatepass")
 
 

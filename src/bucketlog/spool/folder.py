@@ -164,6 +164,13 @@ class Folder:
                     total[tag] = total.get(tag, 0) + count
         return total
 
+    def segments(self) -> list[tuple[int, dict[bytes, int]]]:
+        """Of each sealed segment: since when its records wait, about, and how many by tag, as far
+        as that is known.
+        """
+        with self._changes:
+            return [(self._since[number], dict(by)) for number, by in self._waiting.items()]
+
     def since(self) -> list[int]:
         """When the oldest records of each segment and of each held route came, about."""
         with self._changes:

@@ -321,6 +321,13 @@ class Spool:
                 waiting=waiting,
             )
 
+    def waiting(self) -> list[tuple[int, dict[bytes, int]]]:
+        """Of each segment with records: since when they wait, about, and how many by tag."""
+        with self._lock:
+            segments = [*self._old, self._current]
+            here = [(s.first_at, dict(s.waiting)) for s in segments if s.records]
+        return self.folder.segments() + here
+
     def oldest_at(self) -> int | None:
         """Since when the longest-waiting record waits, about; None when none does."""
         known = [segment.first_at for segment in [*self._old, self._current] if segment.records]

@@ -28,9 +28,7 @@ SCOPE = f"20130524/{REGION}/s3/aws4_request"
 
 ROOT = Owner("111122223333", "c" * 64, "root")
 CREDENTIAL = Credential(ACCESS_KEY, SECRET_KEY, ROOT)
-BOB = Credential(
-    "AKIABOB0000000000001", "bob+secret/", ROOT, "arn:aws:iam::111122223333:user/bob"
-)
+BOB = Credential("AKIABOB0000000000001", "bob+secret/", ROOT, "arn:aws:iam::111122223333:user/bob")
 KEYS = {credential.access_key: credential for credential in (CREDENTIAL, BOB)}
 
 
@@ -159,9 +157,7 @@ def signed_chunks(
     return body + b"\r\n"
 
 
-def unsigned_chunks(
-    chunks: Iterable[bytes], *, trailers: Iterable[tuple[str, str]] = ()
-) -> bytes:
+def unsigned_chunks(chunks: Iterable[bytes], *, trailers: Iterable[tuple[str, str]] = ()) -> bytes:
     """The body of the unsigned form."""
     body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
     lines = b"".join(f"{name}:{value}\r\n".encode() for name, value in trailers)

@@ -40,7 +40,7 @@ def path(raw: str) -> str:
     return quote_from_bytes(unquote_to_bytes(raw.encode("latin-1")), safe="/")
 
 
-def query(raw: str, without: str = "") -> str:
+def query(raw: str, without: str | None = None) -> str:
     """A raw query in canonical form: sorted by encoded name, then encoded value.
 
     A parameter without "=" gets one; every pair named `without` (X-Amz-Signature) is left out.
@@ -52,18 +52,18 @@ def query(raw: str, without: str = "") -> str:
             f"{_encoded(name)}={_encoded(value)}"
             for name, _, value in (pair.partition("=") for pair in raw.split("&"))
         )
-    if "&" not in raw and not without:
+    if "&" not in raw and without is None:
         name, _, value = raw.partition("=")
         return f"{name}={value.replace('=', '%3D')}"
     return _sorted(raw, without, "%3D")
 
 
-def as_sent(raw: str, without: str = "") -> str:
+def as_sent(raw: str, without: str | None = None) -> str:
     """A raw query as some clients sign it: sorted, but no escape added or taken away."""
     return _sorted(raw, without, "=") if raw else ""
 
 
-def _sorted(raw: str, without: str, equals: str) -> str:
+def _sorted(raw: str, without: str | None, equals: str) -> str:
     pairs = [pair.partition("=")[::2] for pair in raw.split("&") if pair]
     pairs.sort()
     return "&".join(

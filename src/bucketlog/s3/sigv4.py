@@ -184,7 +184,7 @@ def _verified(
     form = canonical.request(
         request.method,
         canonical.path(path),
-        canonical.query(query, "X-Amz-Signature" if claim.is_presigned else ""),
+        canonical.query(query, "X-Amz-Signature" if claim.is_presigned else None),
         canonical.header_lines(headers, signed.order),
         signed.text,
         claim.payload,
@@ -226,7 +226,7 @@ def _other_strings(request: Request, claim: Claim, scope: str, form: str) -> Ite
     raw = canonical.request(
         request.method,
         path,
-        canonical.as_sent(query, "X-Amz-Signature" if claim.is_presigned else ""),
+        canonical.as_sent(query, "X-Amz-Signature" if claim.is_presigned else None),
         canonical.header_lines(request.headers, claim.signed.order),
         claim.signed.text,
         claim.payload,

@@ -9,14 +9,17 @@ finds its blob gone looks its row up again: somebody replaced the object.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bucketlog.disk import Disk, problem_of
+from bucketlog.disk import Disk, DiskProblem, problem_of
 from bucketlog.s3.errors import S3Error
+
+log = logging.getLogger("bucketlog.store")
 
 IN_MEMORY_BYTES = 256 * 1024
 """What is gathered in memory before a file is begun, so that small writes take one step."""
@@ -34,25 +37,31 @@ class Blobs:
     def __init__(self, folder: Path, disk: Disk) -> None:
         """Makes the folders. Raises `Problem`."""
         self._disk = disk
+        self.left_behind = False
         self._incoming = folder / "incoming"
         self._objects = folder / "objects"
         self._prefix = f"{self._objects}/"
         disk.make_folder(self._incoming)
         disk.make_folder(self._objects)
-        missing = set(_SHARDS).difference(disk.names(self._objects))
-        for shard in sorted(missing):
-            disk.make_folder(self._objects / shard)
-        if missing:
-            disk.sync_folder(self._objects)
-            disk.sync_folder(folder)
+        disk.sync_folder(folder)
+        self._shards = set(disk.names(self._objects))
 
     def incoming(self, most: int | None = None) -> Incoming:
         """Somewhere to put new content, at most `most` bytes of it."""
-        return Incoming(self._disk, self._incoming, self.path, most)
+        return Incoming(self._disk, self._incoming, self._place, most)
 
     def path(self, blob: str) -> Path:
         """Where a blob is."""
         return self._objects / blob[:2] / blob
+
+    def _place(self, blob: str) -> Path:
+        """Where a new blob goes; its folder is there, lastingly, when this returns."""
+        path = self.path(blob)
+        if blob[:2] not in self._shards:
+            self._disk.make_folder(path.parent)
+            self._disk.sync_folder(self._objects)
+            self._shards.add(blob[:2])
+        return path
 
     def open(self, blob: str) -> int:
         """A descriptor to read from, which the caller closes. Raises `BlobGone`."""
@@ -95,9 +104,18 @@ class Blobs:
             os.close(descriptor)
 
     def remove(self, blob: str | None) -> None:
-        """Unlinks a blob that no row names any more. None, and a blob that is gone, are fine."""
-        if blob is not None:
+        """Unlinks a blob that no row names any more. None, and a blob that is gone, are fine.
+
+        Never raises: the change was committed, and is answered as done. A file that stays is
+        remembered by `left_behind`, and swept when the store is next opened.
+        """
+        if blob is None:
+            return
+        try:
             self._disk.unlink(self.path(blob))
+        except DiskProblem as problem:
+            self.left_behind = True
+            log.warning("%s It will be removed at a later start.", problem.message)
 
     def sweep(self, unnamed: Callable[[str, Iterable[str]], Iterable[str]] | None) -> int:
         """Removes what a crash left, and says how many files that were.
@@ -110,7 +128,7 @@ class Blobs:
             self._disk.unlink(self._incoming / name)
             count += 1
         if unnamed is not None:
-            for shard in _SHARDS:
+            for shard in sorted(self._shards):
                 for blob in unnamed(shard, self._disk.names(self._objects / shard)):
                     self._disk.unlink(self.path(blob))
                     count += 1
@@ -125,11 +143,12 @@ class Incoming:
     """
 
     def __init__(
-        self, disk: Disk, folder: Path, path: Callable[[str], Path], most: int | None
+        self, disk: Disk, folder: Path, place: Callable[[str], Path], most: int | None
     ) -> None:
         self._disk = disk
         self._folder = folder
-        self._path_of = path
+        self._place = place
+        self._path: Path | None = None
         self._most = most
         self._pieces: list[bytes] = []
         self._descriptor: int | None = None
@@ -163,7 +182,8 @@ class Incoming:
         if not self._begun:
             self._spill()
         self._close()
-        self._disk.publish(self._folder / self._blob, self._path_of(self._blob))
+        self._path = self._place(self._blob)
+        self._disk.publish(self._folder / self._blob, self._path)
         return self._blob
 
     def discard(self) -> None:
@@ -173,7 +193,8 @@ class Incoming:
             if self._begun:
                 self._close()
                 self._disk.unlink(self._folder / self._blob)
-                self._disk.unlink(self._path_of(self._blob))
+                if self._path is not None:
+                    self._disk.unlink(self._path)
 
     def _spill(self) -> None:
         self._descriptor = self._disk.create(self._folder / self._blob)
@@ -193,6 +214,3 @@ class Incoming:
         if self._descriptor is not None:
             self._disk.close(self._descriptor)
             self._descriptor = None
-
-
-_SHARDS = tuple(f"{number:02x}" for number in range(256))

@@ -92,8 +92,7 @@ class Deletions:
 def _judged(call: Call, item: Doomed) -> Doomed:
     """The item, refused if the caller may not delete that key."""
     if call.authorize is not None:
-        action = "s3:DeleteObject" if item.version_id is None else "s3:DeleteObjectVersion"
-        decision = call.authorize(action, item.key)
+        decision = call.authorize(item.key, item.version_id)
         item.acl_required = decision.acl_required
         if not decision.allowed:
             item.error = S3Error("AccessDenied")

@@ -187,9 +187,10 @@ class Listing:
     async def _page(self, call: Call, marker: bytes | None, limit: int) -> rollup.Page:
         query = call.route.query
         prefix, delimiter = query.get("prefix", "").encode(), query.get("delimiter", "").encode()
-        return await self._depot.run(
+        page: rollup.Page = await self._depot.run(
             self._read, bucket_of(call).name, prefix, delimiter, marker, limit
         )
+        return page
 
     def _read(
         self, bucket: str, prefix: bytes, delimiter: bytes, marker: bytes | None, limit: int

@@ -82,9 +82,10 @@ class Store:
         self._disk = disk
         self._folder = folder
         disk.make_folder(folder)
+        disk.sync_folder(folder.parent)
         self._lock, alone = _lock(folder / "store.lock")
         try:
-            blobs = Blobs(folder, disk)
+            blobs = self._blobs = Blobs(folder, disk)
             self._index = Index(folder / "index.db", full_sync=durability == "always")
             try:
                 if alone:
@@ -145,7 +146,8 @@ class Store:
         self._index.close()
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._disk.unlink(self._folder / _MARK)
+            if not self._blobs.left_behind:
+                self._disk.unlink(self._folder / _MARK)
         except BlockingIOError:
             pass
         finally:

@@ -86,7 +86,7 @@ async def test_one_segment_becomes_one_log_object_per_source_bucket(world: World
     assert world.health.of("delivered") == [("a", 3), ("b", 1)]
     assert world.spool.folder.sealed() == []
     assert world.spool.counters().waiting == {}
-    assert world.courier.oldest_at() is None
+    assert world.courier.waiting() == (0, None)
 
 
 async def test_nothing_is_put_where_nothing_waits(world: World) -> None:
@@ -116,7 +116,8 @@ async def test_a_refused_batch_is_held_and_its_neighbour_is_put_once(world: Worl
     assert world.courier.tally.failures == {"AccessDenied": 1}
     assert len(world.held_files()) == 1
     assert world.spool.folder.sealed() == []
-    assert world.courier.oldest_at() == world.clock.at
+    assert world.courier.waiting() == (1, world.clock.at)
+    assert world.courier.waiting("b") == (0, None)
 
 
 async def test_held_records_go_out_unchanged_once_permission_is_granted(world: World) -> None:
@@ -400,3 +401,32 @@ async def test_the_rule_that_was_in_force_decides_where_each_record_goes(world: 
     world.record("a", "new", prefix="new/")
     delivered = await world.courier.deliver_now()
     assert sorted(item.key[:4] for item in delivered) == ["new/", "old/"]
+
+
+async def test_what_waits_is_counted_by_bucket_wherever_it_is(world: World) -> None:
+    began = world.clock.at
+    world.target.refusals["a"] = DENIED
+    world.record("a", "held", "held")
+    await world.courier.deliver_now()
+    world.clock.at += SECOND
+    world.record("a", "sealed")
+    world.record("b", "sealed")
+    world.spool.seal()
+    world.clock.at += SECOND
+    world.record("b", "open")
+    assert world.courier.waiting("a") == (3, began)
+    assert world.courier.waiting("b") == (2, began + SECOND)
+    assert world.courier.waiting() == (5, began)
+
+
+async def test_damaged_held_records_too_old_are_reported_for_their_bucket(world: World) -> None:
+    world.target.refusals["a"] = DENIED
+    world.record("a", "one")
+    await world.courier.deliver_now()
+    (path,) = world.held_files()
+    path.write_bytes(path.read_bytes().replace(b"one", b"oNe"))
+    world.clock.at += 40 * 86400 * SECOND
+    world.courier.settings = CourierSettings(retry_first_s=1e9, retry_most_s=1e9)
+    world.record("b", "x")
+    await world.courier.deliver_now("b")
+    assert world.health.of("lost") == [("a", 1)]

@@ -52,7 +52,7 @@ def test_what_is_held_is_found_again_and_released_without_a_trace(tmp_path: Path
     folder.close()
     folder = folder_in(tmp_path)
     assert folder.held_totals()[ROUTE].records == 2
-    assert folder.since() == [HELD.sealed_at]
+    assert folder.held_totals()[ROUTE].oldest_at == HELD.sealed_at
     assert not list(tmp_path.rglob("*.tmp"))
     folder.release(HELD)
     assert folder.held_totals() == {}

@@ -150,7 +150,7 @@ class Courier:
 
         async def keep() -> None:
             while True:
-                await sleep(min(1.0, self._own.settings.sync_interval_s))
+                await sleep(min(1.0, max(0.05, self._own.settings.sync_interval_s)))
                 await self._guarded(self._tick())
 
         async def deliver() -> None:
@@ -249,11 +249,6 @@ class Courier:
                     self._given_up.add(folder.spool_id)
                     self.tally.troubles += 1
                 folder.close()
-
-    def oldest_at(self) -> int | None:
-        """Since when the longest-waiting record waits, about; None when none does."""
-        known = [spool.oldest_at() for spool in self.spools]
-        return min((at for at in known if at is not None), default=None)
 
     def waiting(self, source_bucket: str | None = None) -> tuple[int, int | None]:
         """How many records of a bucket, or of all, are not delivered, and since when about."""

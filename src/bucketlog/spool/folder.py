@@ -171,11 +171,6 @@ class Folder:
         with self._changes:
             return [(self._since[number], dict(by)) for number, by in self._waiting.items()]
 
-    def since(self) -> list[int]:
-        """When the oldest records of each segment and of each held route came, about."""
-        with self._changes:
-            return [*self._since.values(), *(totals.oldest_at for totals in self._held.values())]
-
     # Held records
 
     def hold(self, held: Held, parts: Iterable[tuple[int, Part]]) -> None:

@@ -8,6 +8,7 @@ anywhere: the next recovery finds either the intent open still, or the completio
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bucketlog.spool import frame, segment
@@ -45,8 +46,8 @@ def recover(folder: Folder, now: int) -> Recovered:
     frames = [item for _, contents in left if contents.scan for item in contents.scan.frames]
     sequence, intent = _first_free(folder, left, frames)
     orphans = _orphans(frames)
-    numbers = [number for number, _ in left] + _other_numbers(folder)
-    current = Segment(folder.disk, folder.path, max(numbers, default=0) + 1)
+    last = max(_numbers(folder, left), default=0)
+    current = Segment(folder.disk, folder.path, last + 1)
     data = current.begin(Header(folder.spool_id, current.number, sequence, intent, now))
     for ticket, parts in orphans.items():
         data += frame.encode(COMPLETION, sequence, ticket, parts, current.seed)
@@ -93,11 +94,12 @@ def _first_free(
     return sequence + gap, intent + gap
 
 
-def _other_numbers(folder: Folder) -> list[int]:
-    """The numbers of segments sealed, and of those only held records are left of."""
-    return [sealed.number for sealed in folder.sealed()] + [
-        held.number for route in folder.held_totals() for held in folder.held(route)
-    ]
+def _numbers(folder: Folder, left: list[tuple[int, Contents]]) -> Iterator[int]:
+    """The numbers of all segments, those included that only held records are left of."""
+    yield from (number for number, _ in left)
+    yield from (sealed.number for sealed in folder.sealed())
+    for route in folder.held_totals():
+        yield from (held.number for held in folder.held(route))
 
 
 def _settle(folder: Folder, number: int, contents: Contents, now: int) -> int:

@@ -213,7 +213,9 @@ class Spool:
     async def durable(self) -> None:
         """Returns when all that this caller appended is as safe as `settings.sync` promises.
 
-        With "always" that is after an fsync; one serves everybody who waits.
+        With "always" that is after an fsync; one serves everybody who waits. Raises
+        `SpoolProblem` when that fsync failed: then what waited for it is in doubt, for a later
+        one that succeeds says nothing of it (Linux reports a lost page once).
         """
         if self.settings.sync != "always":
             return
@@ -327,11 +329,6 @@ class Spool:
             segments = [*self._old, self._current]
             here = [(s.first_at, dict(s.waiting)) for s in segments if s.records]
         return self.folder.segments() + here
-
-    def oldest_at(self) -> int | None:
-        """Since when the longest-waiting record waits, about; None when none does."""
-        known = [segment.first_at for segment in [*self._old, self._current] if segment.records]
-        return min([*known, *self.folder.since()], default=None)
 
     def is_drained(self) -> bool:
         """Whether nothing in it waits: no records, no open intents, nothing sealed or held."""

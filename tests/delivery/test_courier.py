@@ -264,6 +264,20 @@ async def test_records_that_damage_took_are_counted_as_lost(world: World) -> Non
     assert world.courier.tally.lost_records == 1
     (kept,) = world.root.rglob("damaged/*.bytes")
     assert b"tWo" in kept.read_bytes()
+    assert world.courier.tally.damaged_pieces == 1
+
+
+async def test_where_sealing_fails_what_is_sealed_is_delivered(tmp_path: Path) -> None:
+    world = World(tmp_path, disk=FaultyDisk(tmp_path / "shadow"))
+    assert isinstance(world.disk, FaultyDisk)
+    world.record("a", "1")
+    world.spool.seal()
+    world.record("a", "2")
+    world.disk.fail_next(DiskFull("No room.", None))
+    assert [item.records for item in await world.courier.deliver_now()] == [1]
+    assert world.courier.tally.troubles == 1
+    assert [item.records for item in await world.courier.deliver_now()] == [1]
+    world.courier.close()
 
 
 async def test_a_held_file_that_was_damaged_is_lost_and_reported(world: World) -> None:

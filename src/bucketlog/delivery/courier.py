@@ -88,6 +88,7 @@ class Tally:
     stored_bytes: int = 0
     failures: dict[str, int] = field(default_factory=dict)  # by S3 error code or exception
     lost_records: int = 0
+    damaged_pieces: int = 0
     troubles: int = 0  # steps that failed on our side; each is logged
     last_delivered_at: int | None = None
 
@@ -131,6 +132,7 @@ class Courier:
         self._rounds = 0
         self._at_once = asyncio.Semaphore(self.settings.at_once)
         self._given_up: set[str] = set()
+        self._damage: dict[str, int] = {}  # by spool id: what was told
 
     def __repr__(self) -> str:
         return f"<Courier of {self._own!r}: {self.tally}, {len(self._adopted)} adopted>"
@@ -190,7 +192,8 @@ class Courier:
 
         async with self._turn:
             for spool in self.spools:
-                await asyncio.to_thread(spool.seal)
+                # Where sealing fails, as on a full disk, delivering the rest is what helps.
+                await self._kept_going(asyncio.to_thread(spool.seal))
             delivered = await self._round(wanted)
         return [item for item in delivered if source_bucket in (None, item.source_bucket)]
 
@@ -213,16 +216,17 @@ class Courier:
                 )
             ):
                 delivered += items
-            await self._give_up(folder)
+            await self._kept_going(self._give_up(folder))
+            self._tell_of_damage(folder)
         for spool in [item for item in self._adopted if item.is_drained()]:
             await asyncio.to_thread(spool.remove)
             self._adopted.remove(spool)
         return delivered
 
-    async def _kept_going(self, step: Awaitable[list[Delivered]]) -> list[Delivered]:
+    async def _kept_going(self, step: Awaitable[list[Delivered] | None]) -> list[Delivered]:
         """A step of a round; its failure is logged and leaves the other steps alone."""
         try:
-            return await step
+            return await step or []
         except Problem as problem:
             log.error("delivery: %s %s", problem.message, problem.hint or "")
         except Exception:
@@ -405,6 +409,13 @@ class Courier:
                 break
             excess -= folder.held_size(held)
         return overdue
+
+    def _tell_of_damage(self, folder: Folder) -> None:
+        news = folder.damaged_pieces - self._damage.get(folder.spool_id, 0)
+        if news:
+            self._damage[folder.spool_id] = folder.damaged_pieces
+            self.tally.damaged_pieces += news
+            log.error("%d damaged pieces kept aside in %s", news, folder.path / "damaged")
 
     def _lost(self, source_bucket: str, records: int, reason: str) -> None:
         self.tally.lost_records += records

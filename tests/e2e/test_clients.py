@@ -158,12 +158,22 @@ def test_curl_signs_by_itself(server: Server) -> None:
     assert body == b"hello"
 
 
-def test_boto3_in_virtual_host_style(tmp_path: Path) -> None:
-    """The bucket in the host name, which resolves to this machine."""
-    with Server(tmp_path / "data", "--domain", "localhost") as running:
+def test_virtual_host_style(tmp_path: Path) -> None:
+    """The bucket in the host name, signed by boto3, resolved to this machine by curl."""
+    with Server(tmp_path / "data", "--domain", "s3.test") as running:
+        running.client().create_bucket(Bucket="by-host")
         port = running.endpoint.rpartition(":")[2]
-        running.endpoint = f"http://localhost:{port}"
-        s3 = running.client(s3={"addressing_style": "virtual"})
-        s3.create_bucket(Bucket="by-host")
-        s3.put_object(Bucket="by-host", Key="k/ö", Body=b"v")
-        assert s3.get_object(Bucket="by-host", Key="k/ö")["Body"].read() == b"v"
+        plain = running.endpoint
+        running.endpoint = f"http://s3.test:{port}"
+        s3 = running.client(s3={"addressing_style": "virtual"}, signature_version="s3v4")
+        running.endpoint = plain
+        params = {"Bucket": "by-host", "Key": "k/ö"}
+        (tmp_path / "in").write_bytes(b"v")
+        resolve = ("--resolve", f"by-host.s3.test:{port}:127.0.0.1")
+        put = s3.generate_presigned_url("put_object", Params=params)
+        assert put.startswith(f"http://by-host.s3.test:{port}/k/")
+        _run(running, "curl", "-sSf", *resolve, "-T", str(tmp_path / "in"), put)
+        get = s3.generate_presigned_url("get_object", Params=params)
+        assert _run(running, "curl", "-sSf", *resolve, get) == "v"
+        body = running.client().get_object(**params)["Body"].read()
+        assert body == b"v"

@@ -38,7 +38,9 @@ class RequestBody:
         """Payload bytes announced: the decoded length of a chunked upload, else Content-Length."""
         decoded = self._request.headers.get("x-amz-decoded-content-length")
         if decoded is None:
-            return self._wire.content_length
+            if "transfer-encoding" in self._request.headers:
+                return None
+            return self._wire.content_length or 0
         if not (decoded.isascii() and decoded.isdigit()):
             raise S3Error(
                 "InvalidArgument",

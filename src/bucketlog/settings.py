@@ -59,7 +59,9 @@ class Server:
         "--console",
     )
     regions: tuple[str, ...] = _set(
-        ("us-east-1",), "Regions it stands for; buckets are made in the first.", "--region"
+        ("us-east-1",),
+        "Regions it stands for; where none is named, the first is meant.",
+        "--region",
     )
     domains: tuple[str, ...] = _set(
         (), "Host names under which BUCKET.NAME is virtual-host style.", "--domain"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bucketlog.cli import options
+from bucketlog.problems import Problem
 
 if TYPE_CHECKING:
     from bucketlog.s3.model import Credential, Owner
@@ -60,7 +61,7 @@ def add_account(
     Example: bucketlog account add lab --json
     """
     secret_key = _read_secret(secret_key)
-    with _accounts(data, config) as accounts:
+    with _accounts(data, config, make=True) as accounts:
         made = accounts.add_account_with_key(
             name,
             account_id=account_id,
@@ -275,15 +276,23 @@ def remove_key(access_key: str, data: Path | None, config: Path | None, as_json:
 
 
 @contextmanager
-def _accounts(data: Path | None, config: Path | None) -> Iterator[Accounts]:
-    settings = options.settings(data, config)
+def _accounts(data: Path | None, config: Path | None, *, make: bool = False) -> Iterator[Accounts]:
+    """The accounts in the data folder. Without `make` the folder must have been in use, so that
+    a mistyped one is told rather than made.
+    """
+    folder = options.settings(data, config).store.folder
 
     from bucketlog.state.accounts import Accounts
-    from bucketlog.state.database import Database
+    from bucketlog.state.database import FILE_NAME, Database
     from bucketlog.state.generation import Generation
 
-    database = Database.open(settings.store.folder)
-    generation = Generation.open(settings.store.folder)
+    if not make and not (folder / FILE_NAME).exists():
+        raise Problem(
+            f"There is no state in {folder}.",
+            "Name the server's data folder with --data; the first start makes it.",
+        )
+    database = Database.open(folder)
+    generation = Generation.open(folder)
     try:
         yield Accounts(database, generation)
     finally:

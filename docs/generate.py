@@ -1,0 +1,211 @@
+"""Writes the reference pages from the tables of the code: `make docs`.
+
+What is a row in a table of the code is described there and nowhere else; these pages are never
+edited by hand. `--check` writes nothing and fails when a page is not what it would be.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from bucketlog import settings
+from bucketlog.accesslog.record import FIELDS
+from bucketlog.cli.main import COMMANDS, bucketlog
+from bucketlog.s3.errors import ERRORS
+from bucketlog.s3.operations import OPERATIONS
+
+FOLDER = Path(__file__).parent / "reference"
+_NOTE = "<!-- Written by docs/generate.py from the code. Change the code, then run `make docs`. -->"
+_HELP_COLUMNS = 100
+
+
+def pages() -> dict[str, str]:
+    """The text of each page by its file name."""
+    return {
+        "settings.md": _page("Settings", _settings()),
+        "operations.md": _page("Operations", _operations()),
+        "errors.md": _page("Errors", _errors()),
+        "fields.md": _page("Fields", _fields()),
+        "commands.md": _page("Commands", _commands()),
+    }
+
+
+def stale(folder: Path = FOLDER) -> list[str]:
+    """The names of the pages that are missing or not what the code says."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (folder / name).exists() or (folder / name).read_text("utf-8") != text
+    ]
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Writes every page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, "utf-8")
+
+
+def _settings() -> Iterator[str]:
+    yield (
+        "A flag counts before the environment, that before the TOML file (`--config FILE` or "
+        f"`{settings.CONFIG}`), that before the default. An unknown name is refused wherever it "
+        "stands."
+    )
+    yield (
+        "A duration is a number and one of ms, s, m, h, d; a size is a number and a unit such as "
+        "KB or MiB; without a unit they are seconds and bytes. In a variable, the items of a list "
+        "are separated by commas or blanks."
+    )
+    for section, kind in settings.SECTIONS.items():
+        yield f"## [{section}]"
+        yield (kind.__doc__ or "").strip()
+        yield _table(
+            ("name", "type", "default", "meaning", "flag", "variable"),
+            (
+                (
+                    f"`{row.name.partition('.')[2]}`",
+                    row.type,
+                    _code(row.default) if row.default != "not set" else row.default,
+                    row.meaning,
+                    _code(row.flag),
+                    _code(row.environment),
+                )
+                for row in settings.table()
+                if row.name.startswith(f"{section}.")
+            ),
+        )
+    yield "## Root key"
+    yield (
+        f"`{settings.ROOT_ACCESS_KEY}` and `{settings.ROOT_SECRET_KEY}`, variables only, set the "
+        "access key of the root account. Without them the first start makes one and prints it "
+        "once. A root key that is no longer wanted is removed by `bucketlog key remove`. Secret "
+        "keys are kept in clear in `state.db` in the data folder, because a SigV4 signature can't "
+        "be verified without them; the file can be read by its owner alone (mode 0600)."
+    )
+    yield "## Example"
+    yield (
+        '```toml\n[server]\nlisten = "0.0.0.0:9000"\nregions = ["eu-central-1"]\n\n'
+        '[delivery]\nevery = "5m"\n\n[log]\nformat = "json"\n```'
+    )
+
+
+def _operations() -> Iterator[str]:
+    done = [each for each in OPERATIONS if each.implemented]
+    yield (
+        f"{len(done)} operations are answered. The other {len(OPERATIONS) - len(done)} are known "
+        "by name: the answer is 501 NotImplemented, and the record has the right operation."
+    )
+    for title, rows in (
+        ("Answered", done),
+        ("Known", [each for each in OPERATIONS if not each.implemented]),
+    ):
+        yield f"## {title}"
+        yield _table(
+            ("API operation", "in the log", "method", "level", "permission", "or by ACL"),
+            (
+                (
+                    each.name,
+                    f"`{each.log_name}`"
+                    + (f" and `{each.source_log_name}`" if each.source_log_name else ""),
+                    each.method,
+                    each.level,
+                    _code(each.action),
+                    f"{each.acl} on the {each.acl_on}" if each.acl else "",
+                )
+                for each in rows
+            ),
+        )
+
+
+def _errors() -> Iterator[str]:
+    yield "Every error code that S3 documents, with its status and message."
+    yield _table(
+        ("code", "status", "message"),
+        ((f"`{each.code}`", str(each.status), each.message) for each in ERRORS.values()),
+    )
+
+
+def _fields() -> Iterator[str]:
+    yield (
+        "The fields of a record, in order, separated by one blank. A hyphen means that a value is "
+        "unknown or doesn't apply. The name is that of the column when records are read."
+    )
+    yield _table(
+        ("#", "field", "name", "type", "unit", "meaning", "a hyphen means", "since"),
+        (
+            (
+                str(number),
+                each.title + (", in quotes" if each.is_quoted else ""),
+                f"`{each.name}`",
+                each.type,
+                each.unit,
+                each.meaning,
+                each.dash,
+                each.since,
+            )
+            for number, each in enumerate(FIELDS, 1)
+        ),
+    )
+
+
+def _commands() -> Iterator[str]:
+    yield "Exit codes: 0 done, 1 a problem (told on stderr), 2 wrong usage, 130 interrupted."
+    for path, command in commands():
+        yield f"## bucketlog {' '.join(path)}".rstrip()
+        yield f"```text\n{help_of(path, command)}\n```"
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command by its words, groups before what is in them; first comes `bucketlog`."""
+    yield (), bucketlog
+    context = click.Context(bucketlog)
+    for name in COMMANDS:
+        command = bucketlog.get_command(context, name)
+        assert command is not None
+        yield (name,), command
+        if isinstance(command, click.Group):
+            for below in command.list_commands(context):
+                found = command.get_command(context, below)
+                assert found is not None
+                yield (name, below), found
+
+
+def help_of(path: Sequence[str], command: click.Command) -> str:
+    """What `--help` prints, at a fixed width."""
+    context = click.Context(
+        command,
+        info_name=" ".join(("bucketlog", *path)),
+        terminal_width=_HELP_COLUMNS,
+        help_option_names=["-h", "--help"],
+    )
+    return command.get_help(context)
+
+
+def _page(title: str, parts: Iterable[str]) -> str:
+    return "\n\n".join((f"# {title}", _NOTE, *parts)) + "\n"
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.strip().replace("|", "\\|").replace("\n", " ")
+
+
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        if found := stale():
+            sys.exit(f"not what the code says: {', '.join(found)}; run `make docs`")
+    else:
+        write()

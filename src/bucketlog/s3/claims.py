@@ -318,16 +318,21 @@ def _check_lifetime(expires: str, signed_at: int, now: int) -> None:
             "X-Amz-Expires must be less than a week (in seconds); that is, the given "
             "X-Amz-Expires must be less than 604800 seconds"
         )
-    until = {
-        "Expires": _iso(signed_at + expires_s),
-        "ServerTime": _iso(now // 1_000_000_000),
-    }
+    until = signed_at + expires_s
     if signed_at * 1_000_000_000 - now > MAX_SKEW_S * 1_000_000_000:
         # In milliseconds, unlike the two that follow it: so S3 prints it.
-        until = {"X-Amz-Date": str(signed_at * 1000), **until}
-        raise S3Error("AccessDenied", "Request is not yet valid", **until)
-    if now > (signed_at + expires_s) * 1_000_000_000:
-        raise S3Error("AccessDenied", "Request has expired", **{"X-Amz-Expires": expires, **until})
+        raise _untimely("Request is not yet valid", "X-Amz-Date", signed_at * 1000, until, now)
+    if now > until * 1_000_000_000:
+        raise _untimely("Request has expired", "X-Amz-Expires", expires_s, until, now)
+
+
+def _untimely(message: str, name: str, value: int, until: int, now: int) -> S3Error:
+    detail = {
+        name: str(value),
+        "Expires": _iso(until),
+        "ServerTime": _iso(now // 1_000_000_000),
+    }
+    return S3Error("AccessDenied", message, **detail)
 
 
 def _query_error(message: str) -> S3Error:

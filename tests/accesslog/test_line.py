@@ -299,13 +299,18 @@ def test_a_hyphen_bare_and_text_quoted_may_stand_side_by_side() -> None:
 
 @pytest.mark.parametrize(
     "tail",
-    ['"', '"x', '- "', '-  "x', 'x "y"', '"x"', '"x" y', "x y", "-"],
+    ['"', '"x', '- "', '-  "x', 'x "y"', '"x"', '"x" y', "x y", "-", '"x" "'],
 )
 def test_a_line_whose_last_quotes_make_no_sense_is_refused(tail: str) -> None:
     start, _, _ = line.encode(filled()).decode().partition(' 31 28 "')
     decoded = line.decode(f"{start} 31 28 {tail}")
     assert (decoded.record, decoded.ambiguous) == (None, False)
     assert decoded.reason
+
+
+def test_a_request_line_without_quotes_is_refused() -> None:
+    unquoted = line.encode(filled()).replace(b'"GET', b"GET")
+    assert line.decode(unquoted).record is None
 
 
 def test_a_line_break_inside_is_refused() -> None:

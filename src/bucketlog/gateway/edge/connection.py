@@ -102,6 +102,7 @@ class Connection(asyncio.Protocol):
         server = self._server
         self._transport = cast(asyncio.Transport, transport)
         self.outlet = Outlet(server.loop, self._transport)
+        self.outlet.open()
         self.peer = _address(transport.get_extra_info("peername"))
         self._trusted = server.proxies.trusts(self.peer)
         ssl_object = transport.get_extra_info("ssl_object")

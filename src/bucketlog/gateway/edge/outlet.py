@@ -2,7 +2,8 @@
 
 It knows of bytes, not of requests. The write buffer's high mark is 0, so the transport counts as
 paused from a write that the kernel didn't take whole until the last byte of it has left: a write
-that didn't pause is in the kernel, with both event loops, and nothing needs to be asked.
+that didn't pause is in the kernel, with both event loops, and nothing needs to be asked. (Under
+TLS up to 64 KiB may still wait in the transport below, which nobody can reach.)
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ class Outlet:
         self.encrypted = transport.get_extra_info("ssl_object") is not None
         self.lost = False  # the connection is gone
         self.written = 0  # bytes handed on since the beginning (before encryption)
-        transport.set_write_buffer_limits(high=0)
+
+    def open(self) -> None:
+        """Makes the transport tell from now on, by `block` and `unblock`, what has left."""
+        # The TLS transports count as paused from the mark on, the others above it.
+        self._transport.set_write_buffer_limits(high=1 if self.encrypted else 0, low=0)
 
     def write(self, data: bytes | memoryview) -> bool:
         """Whether the kernel has taken all of it at once. If not: `flushed`."""

@@ -73,7 +73,7 @@ def test_a_flag_counts_before_the_environment_before_the_file(tmp_path: Path) ->
     environment = {"BUCKETLOG_DELIVERY_EVERY": "2s", "BUCKETLOG_LOG_FORMAT": "json"}
     flags = {"delivery.every": "1s", "log.level": None, "server.regions": ()}
     found = settings.load(flags, environment, file)
-    assert found.delivery.every == 1
+    assert found.delivery.every == settings.Seconds(1.0)
     assert found.log.format == "json"
     assert found.log.level == "debug"
     assert found.server.regions == ("us-east-1",)
@@ -82,7 +82,7 @@ def test_a_flag_counts_before_the_environment_before_the_file(tmp_path: Path) ->
         "log.format": "BUCKETLOG_LOG_FORMAT",
         "log.level": f"log.level in {file}",
     }
-    assert settings.load({}, environment, file).delivery.every == 2
+    assert settings.load({}, environment, file).delivery.every == settings.Seconds(2.0)
 
 
 def test_the_environment_may_name_the_file_and_a_flag_another(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Stdin(io.TextIOWrapper):
         return self.is_terminal
 
 
-def _key(capsys: pytest.CaptureFixture[str]) -> str:
+def _key(capsys: pytest.CaptureFixture[str]) -> object:
     told = json.loads(capsys.readouterr().out)
     return next(each["value"] for each in told["fields"] if each["name"] == "key")
 

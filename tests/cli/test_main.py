@@ -110,7 +110,7 @@ def test_colour_is_left_out_where_it_is_not_wanted(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["acount"], "There is no command acount. Did you mean account?"),
+        (["demoo"], "There is no command demoo. Did you mean demo?"),
         (["zzz"], "There is no command zzz.\n"),
         (["account", "ad"], "No such command 'ad'"),
         (["account", "list", "--nothing"], "No such option"),

@@ -75,7 +75,7 @@ class BucketLogging:
     async def _put(self, call: Call) -> Reply:
         assert call.bucket is not None
         rule = targets.parse(
-            await call.body.read(_MOST_BYTES), call.bucket.owner, known=self._name_of
+            await call.body.read(_MOST_BYTES), call.bucket.owner, known=self._accounts.name_of
         )
         if rule is not None:
             targets.check(call.bucket, rule, self._catalog.bucket(rule.bucket))
@@ -131,10 +131,6 @@ class BucketLogging:
         if health.failure is not None:
             headers["x-bucketlog-failure"] = quote(health.failure)
         return headers
-
-    def _name_of(self, canonical_id: str) -> str | None:
-        owner = self._accounts.owner(canonical_id)
-        return None if owner is None else owner.name
 
 
 def _bucket(call: Call) -> str:

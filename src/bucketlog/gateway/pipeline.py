@@ -45,6 +45,9 @@ log = logging.getLogger("bucketlog.requests")
 # An answer up to this size is recorded whole before it is sent (one write instead of two).
 SMALL_REPLY_BYTES = 64 * 1024
 
+# A batch delete is let through: each of its keys is judged, and answered, by itself.
+_EACH_KEY = Decision(True, reason="judged key by key")
+
 # Ids need to be unique, not secret; seeded from the system's randomness in each process.
 _random = random.Random()
 
@@ -113,17 +116,10 @@ class Pipeline:
             exchange.bucket = self._catalog.bucket(route.bucket)
 
     def _recording(self, exchange: Exchange, courier: Courier | None) -> Recording | None:
-        route, bucket = exchange.route, exchange.bucket
-        source = None
+        route, source = exchange.route, None
         if route is not None and route.source is not None:
             source = self._catalog.bucket(route.source.bucket)
-        recording = self._recorder.begin(bucket, source)
-        if recording is not None and courier is not None and bucket is not None:
-            # A bucket that delivers to itself would make a record of each delivery for ever.
-            rule = recording.rules.get(bucket.name)
-            if rule is not None and rule[0].bucket == bucket.name:
-                return None
-        return recording
+        return self._recorder.begin(exchange.bucket, source, is_delivery=courier is not None)
 
     async def _answer(
         self,
@@ -156,7 +152,13 @@ class Pipeline:
             request,
             route,
             caller,
-            RequestBody(request, wire, payload, self._run),
+            RequestBody(
+                request,
+                wire,
+                payload,
+                self._run,
+                is_described=operation.name != "CompleteMultipartUpload",
+            ),
             wire.received_at,
             bucket,
             None if route.source is None else self._source(exchange, caller, context),
@@ -169,7 +171,8 @@ class Pipeline:
         try:
             return await self._handler(call)
         except S3Error as error:
-            raise self._hiding(error, caller, bucket, context) from error
+            # The key that a copy doesn't find is the source's.
+            raise self._hiding(error, caller, call.source_bucket or bucket, context) from error
 
     def _identify(
         self, exchange: Exchange, wire: Wire, courier: Courier | None
@@ -186,6 +189,8 @@ class Pipeline:
 
     def _decide(self, caller: Caller, route: Route, bucket: Bucket, context: Context) -> Decision:
         operation = route.operation
+        if operation.name == "DeleteObjects":
+            return _EACH_KEY
 
         def stored() -> ObjectAccess | None:
             return self._catalog.object_access(bucket.name, route.key or "", route.version_id)
@@ -193,7 +198,7 @@ class Pipeline:
         action = operation.action
         if route.version_id is not None and operation.version_action:
             action = operation.version_action
-        return access.decide(
+        decision = access.decide(
             caller,
             action,
             bucket,
@@ -204,6 +209,25 @@ class Pipeline:
             permission_on=operation.acl_on,
             object_access=stored,
         )
+        if not decision.allowed and operation.acl_on == "object" and stored() is None:
+            self._tell_missing(caller, bucket, route.key, route.version_id, context)
+        return decision
+
+    def _tell_missing(
+        self,
+        caller: Caller,
+        bucket: Bucket,
+        key: str | None,
+        version_id: str | None,
+        context: Context,
+    ) -> None:
+        """Raises that there is no such object, for a caller who may list the bucket: an object
+        that isn't there has no ACL that could have allowed the call.
+        """
+        if access.may_list(caller, bucket, context):
+            if version_id is not None:
+                raise S3Error("NoSuchVersion", Key=key or "", VersionId=version_id)
+            raise S3Error("NoSuchKey", Key=key or "")
 
     def _source(self, exchange: Exchange, caller: Caller, context: Context) -> Bucket:
         """The bucket a copy reads from, once the caller is known to be allowed to."""
@@ -219,6 +243,10 @@ class Pipeline:
         action = operation.source_action or "s3:GetObject"
         if source.version_id is not None and operation.source_version_action:
             action = operation.source_version_action
+
+        def stored() -> ObjectAccess | None:
+            return self._catalog.object_access(bucket.name, source.key, source.version_id)
+
         decision = access.decide(
             caller,
             action,
@@ -228,13 +256,13 @@ class Pipeline:
             context=context,
             permission="READ",
             permission_on="object",
-            object_access=lambda: self._catalog.object_access(
-                bucket.name, source.key, source.version_id
-            ),
+            object_access=stored,
         )
         exchange.source_bucket = bucket
         exchange.source_acl_required = decision.acl_required
         if not decision.allowed:
+            if stored() is None:
+                self._tell_missing(caller, bucket, source.key, source.version_id, context)
             raise S3Error("AccessDenied")
         return bucket
 
@@ -248,12 +276,13 @@ class Pipeline:
     ) -> None:
         """Lets a batch delete ask for each key, and name the keys before it deletes them."""
 
-        def may(action: str, key: str) -> Decision:
+        def may(key: str, version_id: str | None) -> Decision:
             return access.decide(
                 call.caller,
-                action,
+                "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion",
                 bucket,
                 key,
+                version_id,
                 context=context,
                 permission="WRITE",
                 permission_on="bucket",

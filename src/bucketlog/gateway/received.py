@@ -27,8 +27,14 @@ MAX_BODY_BYTES = 5 * 1024**3
 class RequestBody:
     """The `Body` of one request on a wire. See `bucketlog.s3.model.Body` for its obligations."""
 
-    def __init__(self, request: Request, wire: Wire, payload: Payload, run: Run) -> None:
+    def __init__(
+        self, request: Request, wire: Wire, payload: Payload, run: Run, *, is_described: bool = True
+    ) -> None:
+        """`is_described`: the request's checksum headers are of this body. Those of
+        CompleteMultipartUpload are of the object it makes.
+        """
         self._request = request
+        self._is_described = is_described
         self._wire = wire
         self._payload = payload
         self._run = run
@@ -85,7 +91,10 @@ class RequestBody:
         return await self._pass(write, digests)
 
     def _expected(self) -> checksums.Expected:
-        return checksums.expected(self._request.headers)
+        headers = self._request.headers
+        if not self._is_described:
+            headers = {k: v for k, v in headers.items() if not k.startswith("x-amz-checksum-")}
+        return checksums.expected(headers)
 
     async def _pass(self, write: Callable[[bytes], object], digests: checksums.Digests) -> Received:
         decoder = Decoder(self._payload, self.length) if self._payload.is_chunked else None

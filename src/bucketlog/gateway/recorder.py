@@ -7,6 +7,7 @@ at `begin` and travels with the record. A bucket without a rule costs two dictio
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,11 +18,14 @@ from bucketlog.accesslog.line import Quoting
 from bucketlog.accesslog.targets import Target
 from bucketlog.delivery.tags import tag_of
 from bucketlog.gateway.metrics import Metrics
+from bucketlog.problems import SpoolProblem
 from bucketlog.s3.errors import S3Error
 from bucketlog.s3.model import Bucket
 from bucketlog.spool.frame import Part
 from bucketlog.spool.segment import SpoolFull
 from bucketlog.spool.writer import Spool
+
+log = logging.getLogger("bucketlog.records")
 
 # A full spool is given this long to be emptied by the courier before the client is refused.
 _PATIENCE_S = 2.0
@@ -33,9 +37,13 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class Recording:
-    """A request that is to be recorded: under which rule, and whether an intent stands."""
+    """A request that is to be recorded: under which rules, and whether an intent stands.
+
+    `is_delivery`: it is the courier's own, and must not wait for the room that it makes.
+    """
 
     rules: dict[str, tuple[Target, Bucket]]  # by source bucket
+    is_delivery: bool = False
     ticket: int | None = None
     dropped: bool = False
 
@@ -64,24 +72,31 @@ class Recorder:
         self._sleep = sleep
         self._tags: dict[str, tuple[Target, Bucket, int, bytes]] = {}
 
-    def begin(self, bucket: Bucket | None, source: Bucket | None) -> Recording | None:
-        """The rules that now hold for a request's bucket and copy source; None: record nothing."""
+    def begin(
+        self, bucket: Bucket | None, source: Bucket | None, *, is_delivery: bool = False
+    ) -> Recording | None:
+        """The rules that now hold for a request's bucket and copy source; None: record nothing.
+
+        A delivery into a bucket that delivers to itself is not recorded: it would never end.
+        """
         rule = self._rule_of(bucket.name) if bucket is not None else None
         other = self._rule_of(source.name) if source is not None else None
         if rule is None and other is None:
+            return None
+        if is_delivery and bucket is not None and rule is not None and rule.bucket == bucket.name:
             return None
         rules: dict[str, tuple[Target, Bucket]] = {}
         if rule is not None and bucket is not None:
             rules[bucket.name] = (rule, bucket)
         if other is not None and source is not None:
             rules[source.name] = (other, source)
-        return Recording(rules)
+        return Recording(rules, is_delivery)
 
     async def intend(self, recording: Recording, exchange: Exchange) -> None:
         """Writes down that the request is about to take effect.
 
         Replaces an earlier intent of the same request. Raises `S3Error("SlowDown")` when there is
-        no room and the rule is to refuse.
+        no room and the rule is to refuse, `ServiceUnavailable` when the disk fails.
         """
         parts = self._parts(recording, exchange)
         if recording.ticket is not None:
@@ -89,39 +104,49 @@ class Recorder:
             # the other order could record it twice.
             earlier, recording.ticket = recording.ticket, None
             self._spool.complete(earlier, [])
-        recording.ticket = await self._room(recording, lambda: self._spool.intend(parts))
-        await self._durable()
+        beyond = recording.is_delivery
+        recording.ticket = await self._room(
+            recording, lambda: self._spool.intend(parts, beyond_limit=beyond)
+        )
+        if self._always_sync and not recording.dropped:
+            try:
+                await self._spool.durable()
+            except SpoolProblem as problem:
+                raise self._failed(problem) from problem
 
     async def keep(self, recording: Recording, exchange: Exchange) -> None:
-        """Writes down what happened. Raises `S3Error("SlowDown")` when a request that has had no
-        effect yet can't be recorded; one that has (there is an intent) is never refused here.
+        """Writes down what happened. Raises `S3Error` when a request that has had no effect yet
+        can't be recorded; one that has (there is an intent) is never refused here.
         """
         if recording.dropped:
             return
         parts = self._parts(recording, exchange)
-        if not parts and recording.ticket is None:
-            return
-        if recording.ticket is None:
+        if recording.ticket is not None:
+            self._complete(recording.ticket, recording, parts)
+        elif parts:
+            beyond = recording.is_delivery
             try:
-                self._spool.append(parts)
-            except SpoolFull:
-                await self._room(recording, lambda: self._spool.append(parts))
-                if recording.dropped:
-                    return
-        else:
-            try:
-                self._spool.complete(recording.ticket, parts)
-            except SpoolFull:
-                # The intent is on disk and is delivered without its outcome.
-                self._metrics.count("records_unfinished", len(recording.rules))
-                return
-        await self._durable()
-
-    async def _durable(self) -> None:
+                self._spool.append(parts, beyond_limit=beyond)
+            except SpoolProblem:
+                await self._room(recording, lambda: self._spool.append(parts, beyond_limit=beyond))
         if self._always_sync:
-            await self._spool.durable()
+            try:
+                await self._spool.durable()
+            except SpoolProblem as problem:
+                # The record is in the system's memory and survives this process; what it
+                # describes can't be undone. Counted as a failed sync, seen in /metrics.
+                log.error("a record is not on the disk yet: %s", problem.message)
+
+    def _complete(self, ticket: int, recording: Recording, parts: list[Part]) -> None:
+        try:
+            self._spool.complete(ticket, parts)
+        except SpoolProblem as problem:
+            # The intent is on disk and will be delivered, without its outcome.
+            log.error("a record stays without its outcome: %s", problem.message)
+            self._metrics.count("records_unfinished", len(recording.rules))
 
     async def _room(self, recording: Recording, attempt: Callable[[], _T]) -> _T | None:
+        """What `attempt` gives, once there is room; None if the record may be dropped."""
         waited = 0.0
         while True:
             try:
@@ -134,21 +159,29 @@ class Recorder:
                 if waited >= _PATIENCE_S:
                     self._metrics.count("requests_refused", label="spool_full")
                     raise S3Error("SlowDown") from problem
+            except SpoolProblem as problem:
+                raise self._failed(problem) from problem
             await self._sleep(_POLL_S)
             waited += _POLL_S
 
+    def _failed(self, problem: SpoolProblem) -> S3Error:
+        log.error("a request is refused, as no record of it can be kept: %s", problem.message)
+        self._metrics.count("requests_refused", label="spool_failed")
+        return S3Error("ServiceUnavailable")
+
     def _parts(self, recording: Recording, exchange: Exchange) -> list[Part]:
-        lines: dict[str, list[bytes]] = {}
-        for bucket, line in compose.lines(exchange, fields=self._fields, quoting=self._quoting):
-            if bucket in recording.rules:
-                lines.setdefault(bucket, []).append(line)
+        rules = recording.rules
         day = exchange.timing.received_at // _DAY_NS
+        found = compose.lines(exchange, fields=self._fields, quoting=self._quoting)
+        if len(found) == 1:  # nearly always
+            bucket, line = found[0]
+            return [Part(self._tag(*rules[bucket], day), 1, line)] if bucket in rules else []
+        lines: dict[str, list[bytes]] = {}
+        for bucket, line in found:
+            if bucket in rules:
+                lines.setdefault(bucket, []).append(line)
         return [
-            Part(
-                self._tag(*recording.rules[bucket], day),
-                len(group),
-                group[0] if len(group) == 1 else b"".join(group),
-            )
+            Part(self._tag(*rules[bucket], day), len(group), b"".join(group))
             for bucket, group in lines.items()
         ]
 

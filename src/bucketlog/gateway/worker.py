@@ -142,6 +142,8 @@ class Worker:
             generation=generation.read,
             bump=generation.bump,
             durability="always" if settings.store.sync else "normal",
+            name_of=self.accounts.name_of,
+            is_principal=self.accounts.is_principal,
         )
         undo.callback(self.store.close)
         owned = spool_folder.claim(RealDisk(), layout.spool, lambda: secrets.token_hex(8))
@@ -262,6 +264,9 @@ class Worker:
         spools = [spool.counters() for spool in self.courier.spools]
         shown.counters |= {
             "records_appended": spools[0].records,
+            "damaged_bytes": sum(spool.damaged_bytes for spool in spools),
+            "spool_sync_failures": sum(spool.sync_failures for spool in spools),
+            "delivery_troubles": self.courier.tally.troubles,
             "connections_accepted": counts.accepted,
             **{f"malformed_requests|{why}": n for why, n in counts.refused.items()},
         }

@@ -118,22 +118,30 @@ class Spool:
 
     # Appending
 
-    def append(self, parts: Sequence[Part]) -> int:
-        """Records; returns the sequence number of the first. They survive the process."""
+    def append(self, parts: Sequence[Part], *, beyond_limit: bool = False) -> int:
+        """Records; returns the sequence number of the first. They survive the process.
+
+        `beyond_limit`: not held back by `max_bytes`; for what empties the spool.
+        """
         with self._lock:
             segment, sequence = self._current, self._next_sequence
             data = encode(RECORD, sequence, 0, parts, segment.seed)
-            self._admit(len(data))
+            if not beyond_limit:
+                self._admit(len(data))
             self._write(segment, data)
             self._account(segment, parts)
             return sequence
 
-    def intend(self, parts: Sequence[Part]) -> int:
-        """Says what to record should this process die before `complete`. Returns the ticket."""
+    def intend(self, parts: Sequence[Part], *, beyond_limit: bool = False) -> int:
+        """Says what to record should this process die before `complete`. Returns the ticket.
+
+        `beyond_limit` as for `append`.
+        """
         with self._lock:
             segment, ticket = self._current, self._next_intent
             data = encode(INTENT, 0, ticket, parts, segment.seed)
-            self._admit(len(data))
+            if not beyond_limit:
+                self._admit(len(data))
             self._write(segment, data)
             self._next_intent = ticket + 1
             self._intents[ticket] = tuple(parts)

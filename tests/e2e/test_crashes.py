@@ -17,8 +17,6 @@ from pathlib import Path
 
 import botocore.exceptions
 import pytest
-
-from bucketlog.accesslog import line
 from tests.support.server import (
     ACCESS_KEY,
     SECRET_KEY,
@@ -26,6 +24,8 @@ from tests.support.server import (
     allow_delivery,
     enable_logging,
 )
+
+from bucketlog.accesslog import line
 
 BIG = os.urandom(1 << 20)
 

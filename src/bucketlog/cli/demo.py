@@ -250,8 +250,10 @@ def _server(keep: bool) -> Iterator[Stage]:
     keys = ("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
     with (folder / "stderr.log").open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bucketlog", "serve", "--data", str(folder)]
-            + ["--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--region", REGION],
+            [
+                *(sys.executable, "-m", "bucketlog", "serve", "--data", str(folder)),
+                *("--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--region", REGION),
+            ],
             env={
                 **os.environ,
                 "BUCKETLOG_ROOT_ACCESS_KEY": keys[0],

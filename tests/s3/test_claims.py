@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.signing import (
     ACCESS_KEY,
     HOST,
@@ -23,7 +25,7 @@ from tests.support.signing import (
 from bucketlog.s3 import sigv4
 from bucketlog.s3.canonical import EMPTY_SHA256
 from bucketlog.s3.errors import S3Error
-from bucketlog.s3.model import Request
+from bucketlog.s3.model import ANONYMOUS, Request
 
 
 def refusal(request: Request, now: int = NOW) -> S3Error:
@@ -33,7 +35,8 @@ def refusal(request: Request, now: int = NOW) -> S3Error:
 
 
 def is_identified(request: Request, now: int = NOW) -> bool:
-    return sigv4.identify(request, find_key, now, REGIONS).caller.access_key == ACCESS_KEY
+    identity = sigv4.identify(request, find_key, now, REGIONS)
+    return bool(identity.caller.access_key == ACCESS_KEY)
 
 
 Edit = Callable[[Request], Request]
@@ -569,3 +572,48 @@ def test_the_first_region_of_the_server_is_the_one_expected() -> None:
         sigv4.identify(request, find_key, NOW, ("eu-west-1", REGION))
     assert caught.value.detail == {"Region": "eu-west-1"}
     assert SCOPE.split("/")[1] == REGION
+
+
+# ------------------------------------------------------------ anything at all
+
+latin = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=40)
+pieces = st.one_of(
+    latin,
+    st.sampled_from(
+        [
+            *("AWS4-HMAC-SHA256 ", "Credential=", ACCESS_KEY, f"/{SCOPE}", ", SignedHeaders="),
+            *("host", ";", "x-amz-date", ", Signature=", "/", "=", ",", " ", "&", "%", "%C3"),
+            *(f"X-Amz-{name}=" for name in ("Algorithm", "Credential", "Date", "Expires")),
+            *("X-Amz-SignedHeaders=", "X-Amz-Signature=", "Signature=", "60", STAMP),
+        ]
+    ),
+)
+strings = st.lists(pieces, max_size=10).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    authorization=st.none() | strings,
+    query=strings,
+    date=st.just(STAMP) | latin,
+    payload=st.just(EMPTY_SHA256) | latin,
+)
+def test_any_request_is_anonymous_or_refused_unless_its_signature_proves_it(
+    authorization: str | None, query: str, date: str, payload: str
+) -> None:
+    headers = {"host": HOST, "x-amz-date": date, "x-amz-content-sha256": payload}
+    if authorization is not None:
+        headers["authorization"] = authorization
+    refused = identity = None
+    try:
+        identity = sigv4.identify(
+            Request("GET", f"/b/k?{query}", "HTTP/1.1", headers), find_key, NOW, REGIONS
+        )
+    except S3Error as error:
+        refused = error
+    if refused is None:
+        assert identity is not None
+        assert identity.caller == ANONYMOUS
+    else:
+        assert refused.status in (400, 403, 501)
+        assert all(isinstance(value, str) for value in refused.detail.values())

@@ -134,13 +134,12 @@ def stamp_of(http_date: str) -> str | None:
     """The stamp of an HTTP date (RFC 9110 section 5.6.7); None if it isn't one."""
     try:
         moment = parsedate_to_datetime(http_date)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC)
     except (ValueError, IndexError, OverflowError):
         return None
-    return (
-        (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-        .astimezone(UTC)
-        .strftime("%Y%m%dT%H%M%SZ")
-    )
+    return f"{moment.year:04}{moment:%m%dT%H%M%SZ}"  # %Y alone doesn't pad
 
 
 def stamp_at(now: int) -> str:

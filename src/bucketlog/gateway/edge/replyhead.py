@@ -83,4 +83,4 @@ class ReplyHeads:
 def clean(value: str) -> str:
     """A header value that can be sent: one line of latin-1."""
     value = _CONTROL.sub("", value)
-    return _WIDE.sub(lambda match: quote(match[0]), value)
+    return _WIDE.sub(lambda match: quote(match[0], errors="replace"), value)

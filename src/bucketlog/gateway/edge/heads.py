@@ -196,6 +196,9 @@ def refuse(head: bytes, refusal: S3Error) -> Head | None:
         return None
     method, target, version = (part.decode("latin-1") for part in line.groups())
     headers: dict[str, str] = {}
+    bare = _BARE_LINE_FEED.search(head)
+    if bare is not None:  # what stands behind it may belong to anything
+        head = head[: bare.start()]
     for match in _FIELD.finditer(head, line.end()):
         name, value = match[1].decode("latin-1").lower(), match[2].decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value

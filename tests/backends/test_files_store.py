@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import time
@@ -363,4 +364,32 @@ async def test_an_old_file_that_cannot_be_removed_is_swept_at_a_later_start(
     store = Store(folder)
     assert files_of(folder) == 1
     assert (await Client(store, account(ALICE)).get("bucket", "k")).body == b"after"
+    store.close()
+
+
+async def test_acls_and_policies_may_only_name_those_who_exist(tmp_path: Path) -> None:
+    names = {ALICE.canonical_id: ALICE.name, BOB.canonical_id: BOB.name}
+    principals = {ALICE.account_id, BOB.account_id}
+    store = Store(tmp_path / "store", name_of=names.get, is_principal=principals.__contains__)
+    client = Client(store, account(ALICE))
+    await client.send("PUT", "/bucket", {"x-amz-object-ownership": "ObjectWriter"})
+    for target in ("/bucket/k", "/bucket?acl", "/bucket/k?acl", "/bucket/k?uploads"):
+        method = "POST" if "uploads" in target else "PUT"
+        await client.send(method, target, {"x-amz-grant-read": f"id={BOB.canonical_id}"})
+        error = await client.refused(method, target, {"x-amz-grant-read": f"id={'0' * 64}"})
+        assert (error.code, error.text) == ("InvalidArgument", "Invalid id")
+    for principal, code in ((BOB.account_id, None), ("999999999999", "MalformedPolicy")):
+        policy = {
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"AWS": principal},
+                "Action": "s3:ListBucket",
+                "Resource": "arn:aws:s3:::bucket",
+            }
+        }
+        body = json.dumps(policy).encode()
+        if code is None:
+            await client.send("PUT", "/bucket?policy", body=body)
+        else:
+            assert (await client.refused("PUT", "/bucket?policy", body=body)).code == code
     store.close()

@@ -98,6 +98,9 @@ async def test_with_owner_enforced_acls_are_refused(owner: Client) -> None:
     error = await owner.refused("PUT", "/bucket/k", {"x-amz-acl": "public-read"}, b"x")
     assert error.code == "AccessControlListNotSupported"
     await owner.send("PUT", "/bucket/k", {"x-amz-acl": "bucket-owner-full-control"}, b"x")
+    for target in ("/bucket?acl", "/bucket/k?acl", "/bucket/k"):
+        error = await owner.refused("PUT", target, {"x-amz-acl": "private"})
+        assert error.code == "AccessControlListNotSupported"
 
 
 async def test_public_acls_can_be_blocked(open_bucket: Client) -> None:

@@ -414,15 +414,17 @@ def test_each_acl_header_sets_an_acl(header: str) -> None:
 
 def test_a_bucket_with_acls_disabled_takes_only_its_owners_full_control() -> None:
     here = bucket()
-    acl.check(acl.private(ALICE), here)
-    acl.check(acl.canned("bucket-owner-full-control", ALICE, ALICE), here)
-    for wanted in (
-        acl.canned("public-read", ALICE),
-        acl.private(BOB),
-        Acl(ALICE, (Grant(acl.user(ALICE), "READ"),)),
+    acl.check(acl.private(ALICE), here, {})  # as a document, or in a grant header
+    full = "bucket-owner-full-control"
+    acl.check(acl.canned(full, ALICE, ALICE), here, {"x-amz-acl": full})
+    for wanted, headers in (
+        (acl.canned("public-read", ALICE), {"x-amz-acl": "public-read"}),
+        (acl.private(ALICE), {"x-amz-acl": "private"}),
+        (acl.private(BOB), {}),
+        (Acl(ALICE, (Grant(acl.user(ALICE), "READ"),)), {}),
     ):
         with pytest.raises(S3Error) as error:
-            acl.check(wanted, here)
+            acl.check(wanted, here, headers)
         assert refusal(error) == (
             "AccessControlListNotSupported",
             "The bucket does not allow ACLs",
@@ -432,11 +434,12 @@ def test_a_bucket_with_acls_disabled_takes_only_its_owners_full_control() -> Non
 
 def test_a_public_acl_is_denied_where_public_acls_are_blocked() -> None:
     blocked = bucket(ownership=Ownership.WRITER, block=PublicAccessBlock(block_public_acls=True))
-    acl.check(acl.canned("log-delivery-write", ALICE), blocked)
+    acl.check(acl.canned("log-delivery-write", ALICE), blocked, {})
     with pytest.raises(S3Error, match="AccessDenied"):
-        acl.check(acl.canned("authenticated-read", ALICE), blocked)
+        acl.check(acl.canned("authenticated-read", ALICE), blocked, {})
     for block in (None, PublicAccessBlock(ignore_public_acls=True)):
-        acl.check(acl.canned("public-read", ALICE), bucket(ownership=Ownership.WRITER, block=block))
+        here = bucket(ownership=Ownership.WRITER, block=block)
+        acl.check(acl.canned("public-read", ALICE), here, {})
 
 
 def test_a_bucket_that_enforces_its_owner_cannot_be_made_with_grants_to_others() -> None:

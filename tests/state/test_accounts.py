@@ -56,6 +56,17 @@ def test_an_account_has_the_ids_amazon_gives(accounts: Accounts) -> None:
     assert accounts.owner(made.owner.canonical_id) == made.owner
 
 
+def test_who_exists_may_be_named(accounts: Accounts) -> None:
+    made = accounts.add_account("lab").owner
+    arn = accounts.add_user("ann", "lab").arn  # a user without a key is one too
+    assert accounts.name_of(made.canonical_id) == "lab"
+    assert all(accounts.is_principal(name) for name in (made.account_id, made.canonical_id, arn))
+    assert accounts.name_of("0" * 64) is None
+    assert accounts.name_of(made.account_id) is None
+    for name in ("999999999999", "0" * 64, arn + "e", arn.replace("user", "role"), ""):
+        assert not accounts.is_principal(name)
+
+
 def test_ids_of_an_account_may_be_given(accounts: Accounts) -> None:
     made = accounts.add_account("lab", account_id="012345678901", canonical_id="ab" * 32)
     assert (made.owner.account_id, made.owner.canonical_id) == ("012345678901", "ab" * 32)

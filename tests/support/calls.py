@@ -136,7 +136,7 @@ class Client:
     backend: Backend
     caller: Caller
     clock: int = START
-    authorize: Callable[[str, str], Decision] | None = None
+    authorize: Callable[[str, str | None], Decision] | None = None
     object_owner: Owner | None = None
 
     def as_(self, caller: Caller, **changes: Any) -> Client:

@@ -65,6 +65,7 @@ OBJECT_CANNED: Final = frozenset(
         "bucket-owner-full-control",
     }
 )
+_OWNERS: Final = "bucket-owner-full-control"
 BUCKET_CANNED: Final = OBJECT_CANNED | {"log-delivery-write"}
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -146,14 +147,17 @@ def is_set_by(headers: Mapping[str, str]) -> bool:
     )
 
 
-def check(wanted: Acl, bucket: Bucket) -> None:
+def check(wanted: Acl, bucket: Bucket, headers: Mapping[str, str]) -> None:
     """Refuses an ACL that the bucket's settings rule out, for the bucket or an object in it.
 
     Raises `AccessControlListNotSupported` with BucketOwnerEnforced, unless all it says is that
-    the bucket's owner has full control; `AccessDenied` for a public one under
-    `block_public_acls`.
+    the bucket's owner has full control: of the canned ones in the request's `headers` only
+    `bucket-owner-full-control` does, not `private`, though it comes to the same; `AccessDenied`
+    for a public one under `block_public_acls`.
     """
     if not bucket.acls_enabled:
+        if headers.get("x-amz-acl", _OWNERS) != _OWNERS:
+            raise S3Error("AccessControlListNotSupported", "The bucket does not allow ACLs")
         for grant in wanted.grants:
             full = grant.permission == "FULL_CONTROL"
             if not full or grant.grantee.value != bucket.owner.canonical_id:

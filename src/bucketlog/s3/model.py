@@ -267,8 +267,10 @@ class Call:
     """All that a backend may see of a request it is to answer. Permission is already granted.
 
     `bucket` is the route's bucket, None when the operation is not on an existing one.
-    `authorize` judges a further key of the same bucket, for DeleteObjects; `source_bucket` is
-    the bucket `route.source` names, already permitted to be read from.
+    `source_bucket` is the bucket `route.source` names, already permitted to be read from. Two
+    are for DeleteObjects: `authorize` judges the deletion of one key of the bucket;
+    `foresee` is awaited once, before anything is committed, with `Facts.deleted` naming each key
+    that is about to be deleted, so that they are on record whatever happens then.
     """
 
     request: Request
@@ -278,7 +280,8 @@ class Call:
     now: int
     bucket: Bucket | None = None
     source_bucket: Bucket | None = None
-    authorize: Callable[[str, str], Decision] | None = None  # (IAM action, key)
+    authorize: Callable[[str, str | None], Decision] | None = None  # (key, version id)
+    foresee: Callable[[Facts], Awaitable[None]] | None = None
     object_owner: Owner | None = None  # who shall own what is written; None: the caller
 
 

@@ -1,9 +1,10 @@
 """TABLE 1: every S3 operation, one row each.
 
 It knows names, shapes and permissions; it must not know how anything is answered. The rows are
-those of Amazon's S3 API model, form upload (PostObject) and the CORS preflight. The name in an
-access log is composed from the method and the sub-resource, never written by hand, because S3
-does it so: also for methods a sub-resource doesn't support (`composed`).
+those of Amazon's S3 API model, form upload (PostObject), the CORS preflight, and one of Ceph's
+(FlushBucketLogging: deliver what waits, now). The name in an access log is composed from the
+method and the sub-resource, never written by hand, because S3 does it so: also for methods a
+sub-resource doesn't support (`composed`).
 """
 
 from __future__ import annotations
@@ -161,6 +162,7 @@ GetBucketAcl         GET     acl             s3:GetBucketAcl                - RE
 PutBucketAcl         PUT     acl             s3:PutBucketAcl                - WRITE_ACP:bucket done
 GetBucketLogging     GET     logging         s3:GetBucketLogging            - -           done
 PutBucketLogging     PUT     logging         s3:PutBucketLogging            - -           done
+FlushBucketLogging   POST    logging         s3:PutBucketLogging            - -       done,reads
 GetBucketPolicy      GET     policy          s3:GetBucketPolicy             - -           done
 PutBucketPolicy      PUT     policy          s3:PutBucketPolicy             - -           done
 DeleteBucketPolicy   DELETE  policy          s3:DeleteBucketPolicy          - -           done

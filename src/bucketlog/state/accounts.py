@@ -75,6 +75,7 @@ class _Known:
     credentials: dict[str, Credential]
     by_canonical_id: dict[str, Owner]
     by_account_id: dict[str, Owner]
+    user_arns: frozenset[str]
 
 
 def arn_of(account_id: str, user: str | None) -> str:
@@ -113,6 +114,18 @@ class Accounts:
     def owner(self, canonical_id: str) -> Owner | None:
         """The account with that canonical id."""
         return self._snapshot.current().by_canonical_id.get(canonical_id)
+
+    def name_of(self, canonical_id: str) -> str | None:
+        """The name of the account with that canonical id."""
+        owner = self.owner(canonical_id)
+        return None if owner is None else owner.name
+
+    def is_principal(self, name: str) -> bool:
+        """Whether it is the 12-digit or canonical id of an account, or the ARN of a user."""
+        known = self._snapshot.current()
+        return (
+            name in known.by_account_id or name in known.by_canonical_id or name in known.user_arns
+        )
 
     def account(self, account_id: str) -> Owner | None:
         """The account with that 12-digit id."""
@@ -385,7 +398,12 @@ def _load(connection: sa.Connection) -> _Known:
         arn = None if row.user_name is None else arn_of(row.account_id, row.user_name)
         owner = owners[row.account_id]
         found[row.access_key] = Credential(row.access_key, row.secret_key, owner, arn)
-    return _Known(found, {owner.canonical_id: owner for owner in owners.values()}, owners)
+    return _Known(
+        found,
+        {owner.canonical_id: owner for owner in owners.values()},
+        owners,
+        frozenset(arn_of(row.account_id, row.name) for row in connection.execute(sa.select(users))),
+    )
 
 
 def _account(row: sa.Row[Any]) -> Account:

@@ -70,7 +70,7 @@ class Buckets:
             )
         owner = writer_of(call)
         ownership = ownership_of(headers.get("x-amz-object-ownership"))
-        wanted = acls.requested(headers, owner)
+        wanted = acls.requested(headers, owner, known=self._depot.name_of)
         acls.check_new_bucket(wanted, enforced=ownership is Ownership.ENFORCED)
         if wanted is not None and acls.is_public(wanted):
             # A new bucket blocks public ACLs from its first moment.

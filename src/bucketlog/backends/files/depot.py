@@ -20,7 +20,7 @@ Run = Callable[..., Awaitable[Any]]
 @dataclass(frozen=True, slots=True)
 class Depot:
     """Index, content and the rest. `regions` are those served, the default first; `bump` tells
-    every process that a bucket has changed.
+    every process that a bucket has changed; `name_of` and `is_principal` tell who exists.
     """
 
     index: Index
@@ -29,6 +29,8 @@ class Depot:
     run: Run
     bump: Callable[[], object]
     regions: tuple[str, ...]
+    name_of: acls.Known | None
+    is_principal: Callable[[str], bool] | None
 
 
 def bucket_of(call: Call) -> Bucket:
@@ -52,7 +54,7 @@ def writer_of(call: Call) -> Owner:
     return acls.ANONYMOUS_OWNER
 
 
-def rights_of(call: Call) -> tuple[Owner, str | None]:
+def rights_of(call: Call, name_of: acls.Known | None) -> tuple[Owner, str | None]:
     """Who shall own what a call writes, and its ACL as the index stores it (None: private).
 
     With BucketOwnerEnforced the bucket's owner owns everything; with BucketOwnerPreferred, what
@@ -65,10 +67,10 @@ def rights_of(call: Call) -> tuple[Owner, str | None]:
     given_up = headers.get("x-amz-acl") == "bucket-owner-full-control"
     if not bucket.acls_enabled or (bucket.ownership is Ownership.PREFERRED and given_up):
         owner = bucket.owner
-    wanted = acls.requested(headers, owner, bucket.owner)
+    wanted = acls.requested(headers, owner, bucket.owner, known=name_of)
     if wanted is None:
         return owner, None
-    acls.check(wanted, bucket)
+    acls.check(wanted, bucket, headers)
     return owner, stored(wanted)
 
 

@@ -40,8 +40,9 @@ class Documents:
         """PutBucketAcl."""
         bucket = bucket_of(call)
         body = await call.body.read(BODY_BYTES)
-        wanted = acls.submitted(call.request.headers, body, bucket.owner)
-        acls.check(wanted, bucket)
+        headers = call.request.headers
+        wanted = acls.submitted(headers, body, bucket.owner, known=self._depot.name_of)
+        acls.check(wanted, bucket, headers)
         await self._depot.run(self._set, bucket.name, "acl", acls.encode(wanted))
         return Reply(200)
 
@@ -60,8 +61,9 @@ class Documents:
         access, size = self._object_access(call)
         owner = access.owner if bucket.acls_enabled else bucket.owner
         body = await call.body.read(BODY_BYTES)
-        wanted = acls.submitted(call.request.headers, body, owner, bucket.owner)
-        acls.check(wanted, bucket)
+        headers = call.request.headers
+        wanted = acls.submitted(headers, body, owner, bucket.owner, known=self._depot.name_of)
+        acls.check(wanted, bucket, headers)
         await self._depot.run(self._set_object_acl, bucket.name, key_of(call), stored(wanted))
         return Reply(200, facts=Facts(object_size=size))
 
@@ -105,7 +107,7 @@ class Documents:
         data = await call.body.read(BODY_BYTES)
         if len(data) > POLICY_BYTES:
             raise S3Error("MalformedPolicy", "Policy exceeds the maximum allowed document size.")
-        policy = policies.parse(data, bucket.name)
+        policy = policies.parse(data, bucket.name, known=self._depot.is_principal)
         block = bucket.public_access
         if block is not None and block.block_public_policy and policies.is_public(policy):
             raise S3Error(

@@ -47,7 +47,7 @@ class Multipart:
         """CreateMultipartUpload."""
         headers = metadata.kept(call.request)
         storage_class = metadata.storage_class(call.request.headers)
-        owner, acl = rights_of(call)
+        owner, acl = rights_of(call, self._depot.name_of)
         algorithm, kind = _checksum_kind(call)
         upload_id = uploads.new_id(call.now)
         bucket, key = bucket_of(call).name, key_of(call)

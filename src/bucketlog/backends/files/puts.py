@@ -37,9 +37,9 @@ class Draft:
     now: int
 
 
-def draft_of(call: Call, headers: dict[str, str]) -> Draft:
+def draft_of(depot: Depot, call: Call, headers: dict[str, str]) -> Draft:
     """What a call would write, with `headers` to be kept. Raises `S3Error`."""
-    owner, acl = rights_of(call)
+    owner, acl = rights_of(call, depot.name_of)
     request_headers = call.request.headers
     return Draft(
         bucket=bucket_of(call).name,
@@ -142,7 +142,7 @@ class Puts:
 
     async def put(self, call: Call) -> Reply:
         """PutObject."""
-        draft = draft_of(call, metadata.kept(call.request))
+        draft = draft_of(self._depot, call, metadata.kept(call.request))
         incoming = self._depot.blobs.incoming(MOST_BYTES)
         try:
             received = await call.body.into(incoming.write)
@@ -164,7 +164,7 @@ class Puts:
         for _ in range(ATTEMPTS):
             entry = expect_source(self._depot, call, source)
             headers = kept if replaces else _copied(call, entry)
-            draft = draft_of(call, headers)
+            draft = draft_of(self._depot, call, headers)
             if not replaces:
                 _refuse_idle_copy(draft, source, entry)
             try:

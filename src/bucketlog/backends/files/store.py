@@ -62,7 +62,10 @@ class Store:
 
     `regions`: those served, the default first. `run` calls blocking functions on threads.
     `generation` reads, and `bump` raises, a counter that all processes of the store share; both
-    may be left out when there is one process.
+    may be left out when there is one process. `name_of` gives the name of a canonical id, None
+    where it is nobody's; `is_principal` says whether an account id, canonical id or ARN exists:
+    ACLs and policies that name others are refused. Without them, whoever is named is taken to
+    exist.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class Store:
         generation: Callable[[], int] | None = None,
         bump: Callable[[], object] | None = None,
         durability: Durability = "always",
+        name_of: Callable[[str], str | None] | None = None,
+        is_principal: Callable[[str], bool] | None = None,
     ) -> None:
         """Opens the folder, making what is missing. Raises `Problem`."""
         disk = RealDisk() if disk is None else disk
@@ -106,6 +111,8 @@ class Store:
             run=run,
             bump=bump or counter.bump,
             regions=tuple(regions),
+            name_of=name_of,
+            is_principal=is_principal,
         )
         self._operations = _operations(depot)
 

@@ -72,6 +72,11 @@ class Server:
     trusted_proxies: tuple[str, ...] = _set(
         (), "Addresses or networks whose X-Forwarded-For counts as the client's address."
     )
+    sigv2: bool = _set(
+        True,
+        "Whether Signature Version 2 counts, which presigned URLs of boto3 have by default; where "
+        "not, it is refused as in the newer Regions.",
+    )
     drain: Seconds = _set(Seconds(30.0), "How long requests in flight may go on after SIGTERM.")
 
 

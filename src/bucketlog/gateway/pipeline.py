@@ -15,13 +15,14 @@ import time
 from binascii import b2a_base64
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from bucketlog.accesslog.exchange import Exchange, Timing
 from bucketlog.gateway.edge.wire import Wire
 from bucketlog.gateway.metrics import Metrics
 from bucketlog.gateway.received import RequestBody, Run
 from bucketlog.gateway.recorder import Recorder, Recording
-from bucketlog.s3 import access, errors, routing, sigv4
+from bucketlog.s3 import access, errors, routing, sigv2, sigv4
 from bucketlog.s3.errors import S3Error
 from bucketlog.s3.model import (
     Bucket,
@@ -76,6 +77,7 @@ class Pipeline:
         run: Run,
         regions: Collection[str],
         domains: tuple[str, ...] = (),
+        accept_sigv2: bool = True,
     ) -> None:
         self._handler = handler
         self._catalog = catalog
@@ -85,6 +87,7 @@ class Pipeline:
         self._run = run
         self._regions = regions
         self._domains = domains
+        self._sigv2 = partial(sigv2.identify, domains=domains) if accept_sigv2 else None
 
     async def __call__(self, request: Request, wire: Wire, courier: Courier | None = None) -> None:
         """Answers one request: from outside, or the courier's own."""
@@ -180,7 +183,9 @@ class Pipeline:
         if courier is not None:
             exchange.caller = courier.caller
             return courier.caller, sigv4.UNSIGNED
-        identity = sigv4.identify(exchange.request, self._find_key, wire.received_at, self._regions)
+        identity = sigv4.identify(
+            exchange.request, self._find_key, wire.received_at, self._regions, self._sigv2
+        )
         bucket = exchange.bucket
         if bucket is not None and identity.region not in (None, bucket.region):
             raise sigv4.wrong_region(identity, bucket.region)

@@ -190,6 +190,7 @@ class Worker:
             run=self._run,
             regions=settings.server.regions,
             domains=settings.server.domains,
+            accept_sigv2=settings.server.sigv2,
         )
 
     async def _run(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:

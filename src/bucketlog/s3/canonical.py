@@ -154,12 +154,12 @@ def mismatch(access_key: str, text: str, given: str, form: str) -> S3Error:
         AWSAccessKeyId=access_key,
         StringToSign=text,
         SignatureProvided=given,
-        StringToSignBytes=_hex_bytes(text),
+        StringToSignBytes=hex_bytes(text),
         CanonicalRequest=form,
-        CanonicalRequestBytes=_hex_bytes(form),
+        CanonicalRequestBytes=hex_bytes(form),
     )
 
 
-def _hex_bytes(text: str) -> str:
+def hex_bytes(text: str) -> str:
     """A string's bytes as Amazon prints them in its errors: "41 57 53 34"."""
     return text.encode("latin-1").hex(" ")

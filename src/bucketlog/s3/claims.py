@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote_to_bytes
 
 from bucketlog.s3 import canonical
@@ -53,8 +53,15 @@ class Claim:
     is_presigned: bool
 
 
-def of(request: Request, now: int, regions: Collection[str]) -> Claim | None:
-    """The claim of a request; None if it makes none. Raises `S3Error`."""
+# What is said of a request that Signature Version 2 signs, which is not taken apart here.
+SIGV2: Final = "SigV2"
+
+
+def of(request: Request, now: int, regions: Collection[str]) -> Claim | Literal["SigV2"] | None:
+    """The claim of a request; `SIGV2` if it is signed that way, None if it makes no claim.
+
+    Raises `S3Error`.
+    """
     authorization = request.headers.get("authorization")
     target = request.target
     in_query: Mapping[str, str] | None = None
@@ -69,7 +76,7 @@ def of(request: Request, now: int, regions: Collection[str]) -> Claim | None:
     if in_query is None:
         return None
     if "X-Amz-Algorithm" not in in_query:
-        raise _not_supported()
+        return SIGV2
     if "Signature" in in_query:
         raise _two_mechanisms()
     return _in_query(request.headers, in_query, now, regions)
@@ -80,11 +87,12 @@ def parameters(target: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in target.partition("?")[2].split("&"):
         name, _, value = pair.partition("=")
-        found.setdefault(_decoded(name), _decoded(value))
+        found.setdefault(decoded(name), decoded(value))
     return found
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
+    """A name or value of a query without its escapes, a plus as a blank. Bytes as Latin-1."""
     if "%" not in text and "+" not in text:
         return text
     return unquote_to_bytes(text.replace("+", " ").encode("latin-1")).decode("latin-1")
@@ -107,7 +115,8 @@ def _two_mechanisms(**value: str) -> S3Error:
     )
 
 
-def _not_supported() -> S3Error:
+def not_supported() -> S3Error:
+    """The refusal of every signature but Version 4's."""
     return S3Error(
         "InvalidRequest",
         f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}.",
@@ -143,13 +152,13 @@ def _signed(names: str) -> Signed:
 
 def _in_header(
     headers: Mapping[str, str], authorization: str, now: int, regions: Collection[str]
-) -> Claim:
+) -> Claim | Literal["SigV2"]:
     constant = None
     head, found, signature = authorization.rpartition("Signature=")
     if found and len(head) <= _MAX_REMEMBERED:
         constant = _constant_part(head)
-    if constant is None:
-        _refuse_scheme(authorization)
+    if constant is None and _scheme(authorization) == "AWS":
+        return SIGV2
     payload = headers.get("x-amz-content-sha256")
     if payload != canonical.EMPTY_SHA256:
         payload = _checked_payload(payload)
@@ -164,12 +173,7 @@ def _in_header(
                 "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"
             )
     if abs(now - signed_at * 1_000_000_000) > MAX_SKEW_S * 1_000_000_000:
-        raise S3Error(
-            "RequestTimeTooSkewed",
-            RequestTime=raw_stamp,
-            ServerTime=_iso(now // 1_000_000_000),
-            MaxAllowedSkewMilliseconds=str(MAX_SKEW_S * 1000),
-        )
+        raise skewed(raw_stamp, now)
     if constant is None:
         credential, names, signature = _components(authorization)
         access_key, date, region = _check_scope(credential, stamp, False, regions)
@@ -181,8 +185,18 @@ def _in_header(
     return Claim(access_key, date, region, signed, signature, stamp, raw_stamp, payload, False)
 
 
-def _refuse_scheme(authorization: str) -> None:
-    """Raises unless the header names our algorithm."""
+def skewed(stamp: str, now: int) -> S3Error:
+    """The refusal of a request whose clock, as sent, is too far from ours."""
+    return S3Error(
+        "RequestTimeTooSkewed",
+        RequestTime=stamp,
+        ServerTime=iso(now // 1_000_000_000),
+        MaxAllowedSkewMilliseconds=str(MAX_SKEW_S * 1000),
+    )
+
+
+def _scheme(authorization: str) -> str:
+    """The scheme of the header, in upper case. Raises for one that S3 doesn't know."""
     scheme, space, _ = authorization.partition(" ")
     argument = {"ArgumentName": "Authorization", "ArgumentValue": authorization}
     if not space:
@@ -191,10 +205,12 @@ def _refuse_scheme(authorization: str) -> None:
             "Authorization header is invalid -- one and only one ' ' (space) required",
             **argument,
         )
-    if scheme.upper() in ("AWS", "AWS4-ECDSA-P256-SHA256"):
-        raise _not_supported()
-    if scheme.upper() != ALGORITHM:
+    scheme = scheme.upper()
+    if scheme == "AWS4-ECDSA-P256-SHA256":
+        raise not_supported()
+    if scheme not in (ALGORITHM, "AWS"):
         raise S3Error("InvalidArgument", "Unsupported Authorization Type", **argument)
+    return scheme
 
 
 def _components(authorization: str) -> tuple[str, str, str]:
@@ -329,8 +345,8 @@ def _check_lifetime(expires: str, signed_at: int, now: int) -> None:
 def _untimely(message: str, name: str, value: int, until: int, now: int) -> S3Error:
     detail = {
         name: str(value),
-        "Expires": _iso(until),
-        "ServerTime": _iso(now // 1_000_000_000),
+        "Expires": iso(until),
+        "ServerTime": iso(now // 1_000_000_000),
     }
     return S3Error("AccessDenied", message, **detail)
 
@@ -369,5 +385,6 @@ def _checked_payload(payload: str | None) -> str:
     )
 
 
-def _iso(seconds: int) -> str:
+def iso(seconds: int) -> str:
+    """An instant as S3 prints it in its refusals: 2013-05-24T00:00:00Z."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

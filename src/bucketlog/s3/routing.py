@@ -93,17 +93,22 @@ _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f#]")
 _NOT_ASCII: Final = re.compile(r"[\x80-\xff]")
 
 
-def _unusual(request: Request, domains: tuple[str, ...]) -> Route:
-    """A target that isn't a plain path: absolute-form, "*", raw bytes that are not ASCII."""
+def addressed(request: Request, domains: tuple[str, ...] = ()) -> tuple[str | None, str]:
+    """The bucket that the host names, if it does, and the path and query, as sent."""
     target, host = request.target, request.headers.get("host", "")
-    absolute = _ABSOLUTE.fullmatch(target)
+    absolute = None if target[:1] == "/" else _ABSOLUTE.fullmatch(target)
     if absolute is not None:  # its authority counts, not the Host header (RFC 9112 3.2.2)
         host, target = absolute.groups()
         if target[:1] != "/":
             target = "/" + target
-    elif target == "*" and request.method == "OPTIONS":
+    return _bucket_of_host(host, domains) if domains else None, target
+
+
+def _unusual(request: Request, domains: tuple[str, ...]) -> Route:
+    """A target that isn't a plain path: absolute-form, "*", raw bytes that are not ASCII."""
+    bucket, target = addressed(request, domains)
+    if target == "*" and request.method == "OPTIONS":
         target = "/"
-    bucket = _bucket_of_host(host, domains) if domains else None
     refusal = None
     if target[:1] != "/":
         refusal, target = _invalid_uri(request), "/"

@@ -64,7 +64,7 @@ _UNSIGNED_CHUNKS: Final = Payload(is_chunked=True, has_trailers=True)
 class Identity:
     """What a request's signature says: who, how its body is bound, for which Region.
 
-    `region` is None for an anonymous request.
+    `region` is None for an anonymous request, and where Signature Version 2 signs none.
     """
 
     caller: Caller
@@ -72,24 +72,35 @@ class Identity:
     region: str | None
 
 
+FindKey = Callable[[str], Credential | None]
+Sigv2 = Callable[[Request, FindKey, int], Identity]
+
+
 def identify(
     request: Request,
-    find_key: Callable[[str], Credential | None],
+    find_key: FindKey,
     now: int,
     regions: Collection[str],
+    sigv2: Sigv2 | None = None,
 ) -> Identity:
     """Who signed the request; the anonymous caller if nobody did.
 
     `now` is in nanoseconds. The Region signed for must be one of `regions`; that it is the
-    bucket's is for the caller to check (`wrong_region`). Raises `S3Error`: SignatureDoesNotMatch,
-    InvalidAccessKeyId, RequestTimeTooSkewed, AccessDenied (expired, not yet valid, a header that
-    isn't signed, no date), AuthorizationHeaderMalformed, AuthorizationQueryParametersError,
-    InvalidArgument, InvalidRequest, InvalidToken, NotImplemented.
+    bucket's is for the caller to check (`wrong_region`). A request that Signature Version 2 signs
+    is handed to `sigv2`, and refused (InvalidRequest) without one. Raises `S3Error`:
+    SignatureDoesNotMatch, InvalidAccessKeyId, RequestTimeTooSkewed, AccessDenied (expired, not yet
+    valid, a header that isn't signed, no date), AuthorizationHeaderMalformed,
+    AuthorizationQueryParametersError, InvalidArgument, InvalidRequest, InvalidToken,
+    NotImplemented.
     """
     claim = claims.of(request, now, regions)
+    if isinstance(claim, Claim):
+        return _verified(request, claim, find_key)
     if claim is None:
-        return Identity(ANONYMOUS, _loose_payload(request.headers), None)
-    return _verified(request, claim, find_key)
+        return Identity(ANONYMOUS, unbound_payload(request.headers), None)
+    if sigv2 is None:
+        raise claims.not_supported()
+    return sigv2(request, find_key, now)
 
 
 def wrong_region(identity: Identity, expected: str) -> S3Error:
@@ -170,9 +181,7 @@ def presign(
     return f"{path}?{query}&X-Amz-Signature={canonical.signature(key, text)}"
 
 
-def _verified(
-    request: Request, claim: Claim, find_key: Callable[[str], Credential | None]
-) -> Identity:
+def _verified(request: Request, claim: Claim, find_key: FindKey) -> Identity:
     headers, signed = request.headers, claim.signed
     _require_signed(headers, signed.names)
     credential = find_key(claim.access_key)
@@ -275,7 +284,7 @@ _PAYLOADS: Final = {
 }
 
 
-def _loose_payload(headers: Mapping[str, str]) -> Payload:
+def unbound_payload(headers: Mapping[str, str]) -> Payload:
     """The payload of a request that signs none: what its header announces is still checked."""
     announced = headers.get("x-amz-content-sha256")
     if announced is None:

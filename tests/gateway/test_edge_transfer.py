@@ -322,6 +322,21 @@ async def test_the_last_byte_is_sent_when_the_client_has_it(
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_client_that_leaves_with_the_last_byte_has_all(
+    encrypted: bool, file: Path, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    desk = Desk(opened(file, (0, len(CONTENT))))
+    async with edge(desk, tls=server_tls if encrypted else None) as server:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            client_tls.maximum_version = version
+            client = await Client.connect(server.port, tls=client_tls if encrypted else None)
+            assert (await client.ask(GET)).body == CONTENT
+            client.reset()
+            _, wire = await desk.served()
+            assert (wire.complete, wire.bytes_sent) == (True, len(CONTENT))
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
 async def test_a_client_that_stops_reading_is_cut_off_and_costs_no_memory(
     encrypted: bool, huge: Path, server_tls: ssl.SSLContext
 ) -> None:

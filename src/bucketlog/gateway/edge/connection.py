@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from enum import IntEnum
+from functools import partial
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, cast
 
@@ -237,16 +238,30 @@ class Connection(asyncio.Protocol):
             wire.body_received = monotonic_ns()
         else:
             self._expect_body(wire, length, expects)
-        coroutine = server.application(request, wire)
+        self._step(server.application(request, wire))
+
+    def _step(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs the application until it ends or waits; see `eager`."""
         try:
-            waits_for = coroutine.send(None)  # see `eager`
+            waits_for = coroutine.send(None)
         except StopIteration:
             self._finish()
         except Exception:
             _log.exception("a request broke off")
             self._finish()
         else:
-            self.task = server.loop.create_task(self._see_through(coroutine, waits_for))
+            if type(waits_for) is eager.Pause:
+                waits_for.resume = partial(self._resume, coroutine)
+            else:
+                self.task = self._server.loop.create_task(self._see_through(coroutine, waits_for))
+
+    def _resume(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Goes on after a pause, and with what came meanwhile."""
+        self._step(coroutine)
+        if self._phase is _HEAD and self._input:
+            self._advance()
+        elif self._reading_paused:
+            self._reconsider_reading()
 
     def _expect_body(self, wire: Wire, length: int, expects: bool) -> None:
         """Prepares for the request's body, and takes what of it has come with the head."""

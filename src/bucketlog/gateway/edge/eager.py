@@ -13,11 +13,27 @@ from __future__ import annotations
 
 import types
 from asyncio import Future
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-Yielded = Future[Any] | None
-"""What a coroutine hands to its event loop when it waits: a future, or None for one turn."""
+
+class Pause:
+    """What a coroutine may await without a Task, to be resumed by whoever holds this.
+
+    Only where `asyncio.current_task()` is None. The edge sets `resume`; it is to be called once,
+    later, from the event loop.
+    """
+
+    __slots__ = ("resume",)
+
+    resume: Callable[[], None]
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield self
+
+
+Yielded = Future[Any] | Pause | None
+"""What a coroutine hands on when it waits: a future, a pause, or None for one turn of the loop."""
 
 
 @types.coroutine

@@ -19,7 +19,7 @@ from bucketlog.s3.model import FileSlice
 
 if TYPE_CHECKING:
     from bucketlog.gateway.edge.outlet import Outlet
-    from bucketlog.gateway.edge.wire import Wire
+    from bucketlog.gateway.edge.wire import Tls, Wire
 
 SMALL = 64 * 1024
 """Bodies up to this go out in one write with their head."""
@@ -28,10 +28,7 @@ _PIECE = 256 * 1024  # per read and write under TLS
 _SENDFILE = 1024 * 1024  # per call of sendfile
 _TURN = 4 * 1024 * 1024  # sent at a stretch before other connections get a turn
 
-# TLS adds to each record of at most 16 KiB: 5 bytes of header, the 16 of the tag of AES-GCM or
-# ChaCha20-Poly1305, and the content type in 1.3 (RFC 8446 section 5.2).
-_RECORD = 16384
-_RECORD_EXTRA = 22
+_RECORD = 16384  # bytes of payload in a full TLS record
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +81,7 @@ async def large(outlet: Outlet, wire: Wire, head: bytes, body: bytes | Files) ->
         sock = outlet.duplicate()
         if sock is None:
             return
-        start = Mark(outlet, sock, len(head))
+        start = Mark(outlet, sock, len(head), 0 if wire.tls is None else record_extra(wire.tls))
         if not (outlet.write(head) or await outlet.flushed()):
             return
         if isinstance(body, bytes):
@@ -129,21 +126,33 @@ async def settle(outlet: Outlet, wire: Wire, sent: int) -> None:
     outlet.release()
 
 
+def record_extra(tls: Tls) -> int:
+    """Bytes that TLS adds to each record.
+
+    5 of header and the 16 of the tag; in 1.3 the content type (RFC 8446 section 5.2), in 1.2 the
+    explicit nonce of AES-GCM (RFC 5288 section 3), which ChaCha20-Poly1305 does without. CBC
+    suites add a few more than is said here, by padding.
+    """
+    if tls.version == "TLSv1.3":
+        return 22
+    return 21 if "CHACHA20" in tls.cipher else 29
+
+
 class Mark:
     """The place in a connection's stream where a body starts, to tell how much of it arrived.
 
     Made just before the head of `head` bytes is written. Without TLS the place is exact: all
-    that was ever written is counted. With TLS it is what the kernel has been given until now;
-    the size of records is that of TLS 1.3 and of AES-GCM or ChaCha20.
+    that was ever written is counted. With TLS it is what the kernel has been given until now,
+    and the records around the body (`extra` bytes each) are taken to be full.
     """
 
-    def __init__(self, outlet: Outlet, sock: socket.socket, head: int) -> None:
+    def __init__(self, outlet: Outlet, sock: socket.socket, head: int, extra: int) -> None:
         self._outlet = outlet
         self._sock = sock
-        self._encrypted = outlet.encrypted
-        if self._encrypted:
+        self._extra = extra
+        if extra:
             acked, _ = kernel.acknowledged(sock)
-            self._base = (acked or 0) + kernel.unacknowledged(sock) + head + _RECORD_EXTRA
+            self._base = (acked or 0) + kernel.unacknowledged(sock) + head + extra
         else:
             self._base = outlet.written + head
 
@@ -153,9 +162,9 @@ class Mark:
         if acked is None:
             return handed
         count = max(0, acked - self._base)
-        if self._encrypted:
-            records, rest = divmod(count, _RECORD + _RECORD_EXTRA)
-            count = records * _RECORD + max(0, rest - _RECORD_EXTRA)
+        if self._extra:
+            records, rest = divmod(count, _RECORD + self._extra)
+            count = records * _RECORD + max(0, rest - self._extra)
         return min(count, handed)
 
     async def reached(self, total: int) -> bool:
@@ -170,15 +179,15 @@ class Mark:
             acked, stands = kernel.acknowledged(self._sock)
             if acked is None:
                 return stands and not self._outlet.lost
-            if self._encrypted:
-                # The transport may hold a last piece while the kernel is empty, but not twice.
-                emptied = emptied + 1 if kernel.unacknowledged(self._sock) == 0 else 0
-                if emptied == 2:
-                    return stands and not self._outlet.lost
-            elif acked - self._base >= total:
+            if self.arrived(total) == total:
                 return True
             if not stands or self._outlet.lost:
                 return False
+            if self._extra and kernel.unacknowledged(self._sock) == 0:
+                # The transport may hold a last piece while the kernel is empty, but not twice.
+                emptied += 1
+                if emptied == 2:
+                    return True
             await self._outlet.pause(pause)
             pause = min(pause * 2, 0.05)
 

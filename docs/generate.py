@@ -15,6 +15,7 @@ import click
 from bucketlog import settings
 from bucketlog.accesslog.record import FIELDS
 from bucketlog.cli.main import COMMANDS, bucketlog
+from bucketlog.gateway import metrics
 from bucketlog.s3.errors import ERRORS
 from bucketlog.s3.operations import OPERATIONS
 
@@ -31,6 +32,7 @@ def pages() -> dict[str, str]:
         "errors.md": _page("Errors", _errors()),
         "fields.md": _page("Fields", _fields()),
         "commands.md": _page("Commands", _commands()),
+        "metrics.md": _page("Metrics", _metrics()),
     }
 
 
@@ -158,6 +160,48 @@ def _commands() -> Iterator[str]:
     for path, command in commands():
         yield f"## bucketlog {' '.join(path)}".rstrip()
         yield f"```text\n{help_of(path, command)}\n```"
+
+
+def _metrics() -> Iterator[str]:
+    yield (
+        "What `/metrics` of the operator's port shows, in Prometheus's text format. With several "
+        "workers the values are of all of them together. Counters begin at 0 when a worker "
+        "starts. [How to monitor](../how-to/monitor.md) says which of them deserve an alert."
+    )
+    labels = ", ".join(f"`{label}`" for label in metrics.REQUEST_LABELS)
+    yield "## Requests"
+    yield (
+        f"Labels: {labels}. The operation is the API's name (`GetObject`), `Unknown` for a request "
+        "that names none. A series is there once it has been counted."
+    )
+    yield _table(
+        ("metric", "type", "meaning"),
+        (
+            (f"`bucketlog_{name}`", "histogram", text)
+            if name == "request_seconds"
+            else (f"`bucketlog_{name}_total`", "counter", text)
+            for name, text in metrics.REQUESTS.items()
+        ),
+    )
+    bounds = ", ".join(f"{bound:g}" for bound in metrics.LATENCY_BOUNDS)
+    yield f"The histogram's buckets end at {bounds} seconds."
+    yield "## Counters"
+    yield "A counter with a label is there once it has been counted."
+    yield _table(
+        ("metric", "label", "meaning"),
+        (
+            (f"`bucketlog_{name}_total`", _code(label), text)
+            for name, (text, label) in metrics.COUNTERS.items()
+        ),
+    )
+    yield "## Gauges"
+    yield _table(
+        ("metric", "of several workers", "meaning"),
+        (
+            *((f"`bucketlog_{name}`", "the sum", text) for name, text in metrics.GAUGES.items()),
+            *((f"`bucketlog_{name}`", "the largest", text) for name, text in metrics.PEAKS.items()),
+        ),
+    )
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -9,6 +9,7 @@ from docs import generate
 
 from bucketlog import settings
 from bucketlog.accesslog.record import FIELDS
+from bucketlog.gateway import metrics
 from bucketlog.s3.errors import ERRORS
 from bucketlog.s3.operations import OPERATIONS
 
@@ -39,6 +40,17 @@ def test_every_row_of_every_table_is_on_its_page() -> None:
         assert f"| `{field.name}` |" in pages["fields.md"]
     for path, _ in COMMANDS:
         assert f"## bucketlog {' '.join(path)}".rstrip() + "\n" in pages["commands.md"]
+
+
+def test_every_metric_that_is_shown_is_on_its_page_and_no_other() -> None:
+    counted = metrics.Metrics()
+    counted.request("GetObject", 200, 0.01, 0, 5)
+    for name, (_, label) in metrics.COUNTERS.items():
+        counted.count(name, label=None if label is None else "why")
+    shown = metrics.exposition(counted.snapshot()).decode()
+    families = set(re.findall(r"^# TYPE (\w+) ", shown, re.MULTILINE))
+    page = generate.pages()["metrics.md"]
+    assert families == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
 
 
 def test_every_table_has_as_many_cells_in_each_line() -> None:

@@ -44,7 +44,16 @@ class Snapshot(msgspec.Struct):
     peaks: dict[str, float] = msgspec.field(default_factory=dict)  # the largest counts
 
 
-# name -> (help, label name or None). Also the metrics page of the reference.
+# The tables of the metrics page of the reference. Every name gets "bucketlog_" in front, and
+# counters "_total" behind.
+REQUESTS: dict[str, str] = {  # name -> help; by operation and status; the last is a histogram
+    "requests": "Requests answered.",
+    "received_bytes": "Request body bytes announced.",
+    "sent_bytes": "Body bytes sent.",
+    "request_seconds": "From the first byte in to the last byte out.",
+}
+REQUEST_LABELS = ("operation", "status")
+# name -> (help, label name or None)
 COUNTERS: dict[str, tuple[str, str | None]] = {
     "records_appended": ("Log records written to the spool.", None),
     "records_delivered": ("Log records stored in a target bucket.", None),
@@ -56,13 +65,16 @@ COUNTERS: dict[str, tuple[str, str | None]] = {
     "records_lost": ("Log records given up, by reason. Anything but 0 needs a look.", "reason"),
     "requests_refused": ("Requests refused because no record of them could be kept.", "reason"),
     "records_dropped": ("Records not kept because the spool was full and may drop.", None),
-    "records_unfinished": ("Records delivered without their outcome, after a crash.", None),
-    "damaged_bytes": ("Spool bytes that don't check, kept aside in `damaged/`.", None),
+    "records_unfinished": (
+        "Requests whose record has no outcome, as the process died or the disk failed.",
+        None,
+    ),
+    "damaged_bytes": ("Spool bytes that don't check, kept aside in damaged/.", None),
     "spool_sync_failures": ("Times the disk failed to make records safe from a power cut.", None),
     "delivery_troubles": ("Steps of delivery that failed on our side; each is in the log.", None),
     "connections_accepted": ("Connections accepted.", None),
     "connections_refused": ("Connections refused over the limit.", None),
-    "malformed_requests": ("Requests the HTTP parser refused, by what was wrong.", "reason"),
+    "malformed_requests": ("Requests refused or broken off as HTTP, by what was wrong.", "reason"),
     "errors_internal": ("Requests that ended in an unexpected exception.", None),
 }
 GAUGES: dict[str, str] = {
@@ -70,6 +82,7 @@ GAUGES: dict[str, str] = {
     "records_waiting": "Log records not yet delivered.",
     "spool_bytes": "Bytes the spool takes on disk.",
     "batches_held": "Log objects set aside because their target refused them.",
+    "spool_full": "Workers whose spool is full, so that requests to logged buckets are refused.",
 }
 PEAKS: dict[str, str] = {
     "delivery_lag_seconds": "Age of the oldest record not yet delivered; 0 when none waits.",
@@ -145,16 +158,12 @@ class _Exposition(Collector):
             yield GaugeMetricFamily(f"bucketlog_{name}", text, value=values.get(name, 0))
 
     def _requests(self) -> Iterator[Metric]:
-        labels = ["operation", "status"]
-        requests = CounterMetricFamily("bucketlog_requests", "Requests answered.", labels=labels)
-        received = CounterMetricFamily(
-            "bucketlog_received_bytes", "Request body bytes announced.", labels=labels
+        requests, received, sent = (
+            CounterMetricFamily(f"bucketlog_{name}", REQUESTS[name], labels=REQUEST_LABELS)
+            for name in ("requests", "received_bytes", "sent_bytes")
         )
-        sent = CounterMetricFamily("bucketlog_sent_bytes", "Body bytes sent.", labels=labels)
         latency = HistogramMetricFamily(
-            "bucketlog_request_seconds",
-            "From the first byte in to the last byte out.",
-            labels=labels,
+            "bucketlog_request_seconds", REQUESTS["request_seconds"], labels=REQUEST_LABELS
         )
         for key, cell in sorted(self._snapshot.requests.items()):
             values = key.split(" ")

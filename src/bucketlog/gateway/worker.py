@@ -263,12 +263,16 @@ class Worker:
         shown = self.metrics.snapshot()
         counts = self.edge.counts()
         spools = [spool.counters() for spool in self.courier.spools]
+        too_many = counts.refused.pop("connections", 0)
+        unfinished = sum(spool.completed_by_recovery for spool in spools)
         shown.counters |= {
             "records_appended": spools[0].records,
             "damaged_bytes": sum(spool.damaged_bytes for spool in spools),
             "spool_sync_failures": sum(spool.sync_failures for spool in spools),
             "delivery_troubles": self.courier.tally.troubles,
+            "records_unfinished": shown.counters.get("records_unfinished", 0) + unfinished,
             "connections_accepted": counts.accepted,
+            "connections_refused": too_many,
             **{f"malformed_requests|{why}": n for why, n in counts.refused.items()},
         }
         waiting, oldest = self.courier.waiting()

@@ -197,20 +197,23 @@ def skewed(stamp: str, now: int) -> S3Error:
 
 def _scheme(authorization: str) -> str:
     """The scheme of the header, in upper case. Raises for one that S3 doesn't know."""
-    scheme, space, _ = authorization.partition(" ")
-    argument = {"ArgumentName": "Authorization", "ArgumentValue": authorization}
-    if not space:
-        raise S3Error(
-            "InvalidArgument",
-            "Authorization header is invalid -- one and only one ' ' (space) required",
-            **argument,
-        )
+    scheme, space, rest = authorization.partition(" ")
     scheme = scheme.upper()
+    if not space or (scheme == "AWS" and rest[:1] == " "):
+        message = "Authorization header is invalid -- one and only one ' ' (space) required"
+        raise bad_authorization(message, authorization)
     if scheme == "AWS4-ECDSA-P256-SHA256":
         raise not_supported()
     if scheme not in (ALGORITHM, "AWS"):
-        raise S3Error("InvalidArgument", "Unsupported Authorization Type", **argument)
+        raise bad_authorization("Unsupported Authorization Type", authorization)
     return scheme
+
+
+def bad_authorization(message: str, authorization: str) -> S3Error:
+    """The refusal of a header that has not even the shape of a signature."""
+    return S3Error(
+        "InvalidArgument", message, ArgumentName="Authorization", ArgumentValue=authorization
+    )
 
 
 def _components(authorization: str) -> tuple[str, str, str]:

@@ -75,14 +75,10 @@ def _parameters(text: str) -> dict[str, str]:
 
 def _in_header(headers: Mapping[str, str], authorization: str, now: int) -> tuple[str, str, str]:
     """Access key, signature, and the line that is signed for the date."""
-    argument = {"ArgumentName": "Authorization", "ArgumentValue": authorization}
     access_key, colon, signature = authorization.partition(" ")[2].partition(":")
     if not colon or not signature or ":" in signature:
-        raise S3Error(
-            "InvalidArgument",
-            "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
-            **argument,
-        )
+        message = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"
+        raise claims.bad_authorization(message, authorization)
     # x-amz-date counts before Date, and is signed among the headers of its kind instead.
     amz_date = headers.get("x-amz-date")
     sent = headers.get("date", "") if amz_date is None else amz_date

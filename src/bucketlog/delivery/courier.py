@@ -76,7 +76,7 @@ class Health(Protocol):
         """A log object was refused or could not be sent; its records are kept."""
 
     def lost(self, bucket: str, records: int, reason: str, at: int) -> None:
-        """Records were given up."""
+        """Records were given up; `bucket` is "" where nobody knows whose they were."""
 
 
 @dataclass(slots=True)
@@ -90,6 +90,10 @@ class Tally:
     lost_records: int = 0
     damaged_pieces: int = 0
     troubles: int = 0  # steps that failed on our side; each is logged
+    # Of the adopted spools that are delivered and gone:
+    damaged_bytes: int = 0
+    completed_by_recovery: int = 0
+    sync_failures: int = 0
     last_delivered_at: int | None = None
 
 
@@ -219,9 +223,16 @@ class Courier:
             await self._kept_going(self._give_up(folder))
             self._tell_of_damage(folder)
         for spool in [item for item in self._adopted if item.is_drained()]:
-            await asyncio.to_thread(spool.remove)
-            self._adopted.remove(spool)
+            await self._kept_going(self._part_with(spool))
         return delivered
+
+    async def _part_with(self, spool: Spool) -> None:
+        await asyncio.to_thread(spool.remove)
+        self._adopted.remove(spool)
+        counters, tally = spool.counters(), self.tally
+        tally.damaged_bytes += counters.damaged_bytes
+        tally.completed_by_recovery += counters.completed_by_recovery
+        tally.sync_failures += counters.sync_failures
 
     async def _kept_going(self, step: Awaitable[list[Delivered] | None]) -> list[Delivered]:
         """A step of a round; its failure is logged and leaves the other steps alone."""
@@ -274,6 +285,13 @@ class Courier:
                     count += totals.records
                     since.append(totals.oldest_at)
         return count, min(since, default=None)
+
+    def refused(self) -> set[str]:
+        """The source buckets of which records are held, as far as they are known."""
+        held = {route_id for spool in self.spools for route_id in spool.folder.held_totals()}
+        return {
+            route.source_bucket for route_id, route in self._routes.items() if route_id in held
+        }
 
     def close(self) -> None:
         """Gives up all its spools; what they hold waits for the next process."""
@@ -420,8 +438,7 @@ class Courier:
     def _lost(self, source_bucket: str, records: int, reason: str) -> None:
         self.tally.lost_records += records
         log.error("lost %d records of bucket %s: %s", records, source_bucket or "?", reason)
-        if source_bucket:
-            self._health.lost(source_bucket, records, reason, self._now())
+        self._health.lost(source_bucket, records, reason, self._now())
 
 
 def route_of(batch: Batch) -> str:

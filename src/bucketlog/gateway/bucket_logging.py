@@ -101,12 +101,11 @@ class BucketLogging:
 
     async def _create(self, call: Call) -> Reply:
         name = _bucket(call)
-        is_new = self._catalog.bucket(name) is None
-        reply = await self._handler(call)
-        if is_new and self._rules.get(name) is not None:
-            # Left by a process that died between deleting the bucket and its rule.
+        if self._catalog.bucket(name) is None and self._rules.get(name) is not None:
+            # Left by a process that died between deleting the bucket and its rule. Removed
+            # first: whoever may use the new bucket may also have given it a rule.
             await self._run(self._rules.put, name, None)
-        return reply
+        return await self._handler(call)
 
     async def _delete(self, call: Call) -> Reply:
         reply = await self._handler(call)

@@ -2,7 +2,8 @@
 
 A worker listens in the `run` folder of the data directory. Anyone who may read that folder (the
 supervisor, another worker, `bucketlog deliver`) may ask. A socket whose process is gone is
-skipped; the next worker of that name replaces it.
+skipped; the next worker of that name replaces it. One that doesn't answer in time is told of as
+an error, never passed over.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from bucketlog.gateway.metrics import Snapshot
 from bucketlog.problems import Problem
 
 _LIMIT = 64 * 1024 * 1024
+# How long an answer may take, by question. Only delivering is work.
+_PATIENCE_S = {"deliver": 600.0}
+_PATIENCE_ELSE_S = 5.0
 
 
 class Question(msgspec.Struct):
@@ -41,6 +45,7 @@ class Delivery(msgspec.Struct):
 class Answer(msgspec.Struct):
     """What a worker answers; only what the question asked for is filled in."""
 
+    pid: int = 0
     snapshot: Snapshot | None = None
     waiting: int = 0
     oldest_at: int | None = None
@@ -57,6 +62,13 @@ def socket_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.sock"
 
 
+def sweep(folder: Path, exists: Callable[[str], bool]) -> None:
+    """Removes the sockets of workers whose name nobody will have again."""
+    for path in folder.glob("*.sock"):
+        if not exists(path.stem):
+            path.unlink(missing_ok=True)
+
+
 async def listen(folder: Path, name: str, answer: Answerer) -> asyncio.Server:
     """Answers questions on this worker's socket until the returned server is closed."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,7 +77,8 @@ async def listen(folder: Path, name: str, answer: Answerer) -> asyncio.Server:
         path.unlink()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        # ValueError: more came than a line may be.
+        with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError):
             line = await reader.readline()
             try:
                 reply = await answer(msgspec.json.decode(line, type=Question))
@@ -84,17 +97,26 @@ async def listen(folder: Path, name: str, answer: Answerer) -> asyncio.Server:
     return await asyncio.start_unix_server(connected, _short(path), limit=_LIMIT)
 
 
-async def ask(path: Path, question: Question, timeout_s: float = 60.0) -> Answer | None:
-    """The answer of one worker, or None when nobody listens there any more."""
+async def ask(path: Path, question: Question, timeout_s: float | None = None) -> Answer | None:
+    """The answer of one worker, or None when nobody listens there any more.
+
+    One that takes longer than it may is an `Answer` with `error`.
+    """
+    if timeout_s is None:
+        timeout_s = _PATIENCE_S.get(question.do, _PATIENCE_ELSE_S)
     try:
         reader, writer = await asyncio.open_unix_connection(_short(path), limit=_LIMIT)
     except (ConnectionRefusedError, FileNotFoundError):
         return None
+    except BlockingIOError:  # so many have asked that one more can't even be queued
+        return Answer(error=f"worker {path.stem} is not answering")
     try:
         writer.write(msgspec.json.encode(question) + b"\n")
         line = await asyncio.wait_for(reader.readline(), timeout_s)
         return msgspec.json.decode(line, type=Answer) if line else None
-    except (TimeoutError, OSError):
+    except TimeoutError:
+        return Answer(error=f"worker {path.stem} has not answered within {timeout_s:g} s")
+    except OSError:
         return None
     finally:
         writer.close()

@@ -70,11 +70,16 @@ COUNTERS: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "damaged_bytes": ("Spool bytes that don't check, kept aside in damaged/.", None),
+    "spool_syncs": ("Times records were made safe from a power cut.", None),
     "spool_sync_failures": ("Times the disk failed to make records safe from a power cut.", None),
     "delivery_troubles": ("Steps of delivery that failed on our side; each is in the log.", None),
     "connections_accepted": ("Connections accepted.", None),
     "connections_refused": ("Connections refused over the limit.", None),
     "malformed_requests": ("Requests refused or broken off as HTTP, by what was wrong.", "reason"),
+    "requests_failed": (
+        "Requests answered ServiceUnavailable for what an operator can put right; see the log.",
+        None,
+    ),
     "errors_internal": ("Requests that ended in an unexpected exception.", None),
 }
 GAUGES: dict[str, str] = {

@@ -17,13 +17,15 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 from bucketlog import journal
+from bucketlog import settings as configuration
+from bucketlog.disk import RealDisk
 from bucketlog.gateway import control
 from bucketlog.gateway.admin import Admin
 from bucketlog.gateway.control import Answer, Question
@@ -69,13 +71,44 @@ def run(settings: Settings, made_root: Callable[[str, str], None], ready: Ready)
     layout = Layout(settings.store.folder)
     _make_folder(layout.data)
     tls = _tls(settings)
-    made = ensure_root(layout)
-    if made is not None and not os.environ.get(ROOT_ACCESS_KEY):
-        made_root(made.access_key, made.secret_key)
-    if settings.server.workers == 1:
-        _loop()(_alone(settings, layout, tls, ready))
-    else:
-        asyncio.run(_supervise(settings, layout, tls is not None, ready))
+    with _sole_server(layout):
+        made = ensure_root(layout)
+        if made is not None and not os.environ.get(ROOT_ACCESS_KEY):
+            made_root(made.access_key, made.secret_key)
+        if settings.server.workers == 1:
+            _loop()(_alone(settings, layout, tls, ready))
+        else:
+            asyncio.run(_supervise(settings, layout, tls is not None, ready))
+
+
+@contextlib.contextmanager
+def _sole_server(layout: Layout) -> Iterator[None]:
+    """Keeps other servers off the data folder while this one runs, however it ends.
+
+    Everything in the folder may be shared by processes, but two servers would speak to each
+    other's workers and each would tell of both.
+    """
+    disk = RealDisk()
+    disk.make_folder(layout.run)
+    lock = disk.lock(layout.run / "server.lock")
+    if lock is None:
+        raise Problem(
+            f"Another server runs on the data folder {layout.data}{_where(layout)}.",
+            "Stop that one, or choose another folder with --data. For more processes on one "
+            "folder there is --workers.",
+        )
+    try:
+        yield
+    finally:
+        disk.close(lock)
+
+
+def _where(layout: Layout) -> str:
+    try:
+        about = json.loads((layout.run / "server.json").read_text())
+        return f", at {about['endpoint']} (process {about['pid']})"
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def ensure_root(layout: Layout) -> Credential | None:
@@ -116,62 +149,72 @@ async def _alone(
     settings: Settings, layout: Layout, tls: ssl.SSLContext | None, ready: Ready
 ) -> None:
     stop = _stop_signal()
-    sock = listen.bind(*_parts(settings.server.listen), share=False)
-    console = listen.bind(*_parts(settings.server.console), share=False)
-    worker = Worker(settings, layout)
-    await worker.start([sock], tls)
-    served = _Served(layout, settings, _address(sock), _address(console), tls is not None)
+    with (
+        _bound(settings.server.listen, share=False) as sock,
+        _bound(settings.server.console, share=False) as console,
+    ):
+        worker = Worker(settings, layout)
+        await worker.start([sock], tls)
+        served = _Served(layout, _address(sock), _address(console), tls is not None)
 
-    async def snapshots() -> list[Snapshot]:
-        return [worker.snapshot()]
+        async def snapshots() -> list[Snapshot]:
+            return [worker.snapshot()]
 
-    admin = await listen.serve(Admin(snapshots, 1), [console], limits=_ADMIN_LIMITS)
-    served.announce(ready)
-    await stop.wait()
-    log.info("stopping")
-    await worker.stop()
-    await admin.drain(0)
-    served.withdraw()
+        admin = await listen.serve(Admin(snapshots, 1), [console], limits=_ADMIN_LIMITS)
+        served.announce(ready)
+        await stop.wait()
+        log.info("stopping")
+        await worker.stop()
+        await admin.drain(0)
+        served.withdraw()
 
 
 async def _supervise(settings: Settings, layout: Layout, secure: bool, ready: Ready) -> None:
     stop = _stop_signal()
-    # Bound here and never listened on: it keeps the port for the workers, whoever of them dies.
-    held = listen.bind(*_parts(settings.server.listen), share=True)
-    console = listen.bind(*_parts(settings.server.console), share=False)
-    served = _Served(layout, settings, _address(held), _address(console), secure)
-
-    async def snapshots() -> list[Snapshot]:
-        answers = await control.ask_all(layout.run, Question("snapshot"))
-        return [answer.snapshot for answer in answers if answer.snapshot is not None]
-
-    admin = await listen.serve(
-        Admin(snapshots, settings.server.workers), [console], limits=_ADMIN_LIMITS
-    )
-    crew = _Crew(settings, layout, served.s3)
-    try:
-        await crew.start()
-        served.announce(ready)
-        keeper = asyncio.create_task(crew.keep())
-        await asyncio.wait(
-            [keeper, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED
+    with contextlib.ExitStack() as open_sockets:
+        if configuration.address(settings.server.listen)[1]:
+            # Whoever shares a port shares it with anybody's processes: only a socket that
+            # doesn't share tells that the port is free.
+            with _bound(settings.server.listen, share=False):
+                pass
+        # Never listened on: it keeps the port for the workers, whoever of them dies.
+        held = open_sockets.enter_context(_bound(settings.server.listen, share=True))
+        console = open_sockets.enter_context(_bound(settings.server.console, share=False))
+        served = _Served(layout, _address(held), _address(console), secure)
+        crew = _Crew(settings, layout, served.s3.port)
+        admin = await listen.serve(
+            Admin(crew.snapshots, settings.server.workers), [console], limits=_ADMIN_LIMITS
         )
-        keeper.cancel()
-        log.info("stopping")
+        try:
+            await crew.start()
+            served.announce(ready)
+            await _first(crew.keep(), stop.wait())
+            log.info("stopping")
+        finally:
+            await crew.stop(settings.server.drain + 5)
+            await admin.drain(0)
+            served.withdraw()
+
+
+async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """Returns when one has ended, and raises what it raised; the others are cancelled."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await crew.stop(settings.server.drain + 5)
-        await admin.drain(0)
-        served.withdraw()
-        held.close()
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
 
 
 class _Crew:
     """The worker processes."""
 
-    def __init__(self, settings: Settings, layout: Layout, s3: Address) -> None:
+    def __init__(self, settings: Settings, layout: Layout, port: int) -> None:
         self._settings = settings
         self._layout = layout
-        self._s3 = s3
+        self._port = port
         self._context = multiprocessing.get_context("spawn")
         self._processes: list[SpawnProcess] = []
 
@@ -179,12 +222,18 @@ class _Crew:
         """Starts all and waits until each serves."""
         self._processes = [self._spawn() for _ in range(self._settings.server.workers)]
         while True:
-            answers = await control.ask_all(self._layout.run, Question("snapshot"))
-            if len(answers) >= len(self._processes):
+            if len(await self.snapshots()) == len(self._processes):
                 return
             if any(not process.is_alive() for process in self._processes):
                 raise Problem("A worker process ended while starting.", "Its own message is above.")
             await asyncio.sleep(0.05)
+
+    async def snapshots(self) -> list[Snapshot]:
+        """The counts of each of them that answers."""
+        answers = await control.ask_all(self._layout.run, Question("snapshot"))
+        # Those of a supervisor that was killed may still be ending.
+        own = {process.pid for process in self._processes}
+        return [one.snapshot for one in answers if one.snapshot is not None and one.pid in own]
 
     async def keep(self) -> None:
         """Starts a worker again when one has died."""
@@ -193,8 +242,8 @@ class _Crew:
             for place, process in enumerate(self._processes):
                 if not process.is_alive():
                     log.error("worker %s ended with code %s", process.pid, process.exitcode)
-                    process.close()
                     self._processes[place] = self._spawn()
+                    process.close()
 
     async def stop(self, patience_s: float) -> None:
         """Tells all to stop, and kills those that don't."""
@@ -210,45 +259,41 @@ class _Crew:
 
     def _spawn(self) -> SpawnProcess:
         process = self._context.Process(
-            target=work, args=(self._settings, self._layout, self._s3, os.getpid()), daemon=False
+            target=work, args=(self._settings, self._layout, self._port, os.getpid()), daemon=False
         )
         process.start()
         return process
 
 
-def work(settings: Settings, layout: Layout, s3: Address, parent: int) -> None:
+def work(settings: Settings, layout: Layout, port: int, parent: int) -> None:
     """A worker process's whole life."""
     journal.start(settings.log)
     try:
-        _loop()(_work(settings, layout, s3, parent))
+        _loop()(_work(settings, layout, port, parent))
     except Problem as problem:
         log.error("%s %s", problem.message, problem.hint or "")
         raise SystemExit(1) from None
 
 
-async def _work(settings: Settings, layout: Layout, s3: Address, parent: int) -> None:
+async def _work(settings: Settings, layout: Layout, port: int, parent: int) -> None:
     stop = _stop_signal()
-    worker = Worker(settings, layout)
-    await worker.start([listen.bind(s3.host, s3.port, share=True)], _tls(settings))
-    watcher = asyncio.create_task(_until_orphaned(parent, stop))
-    await stop.wait()
-    watcher.cancel()
-    await worker.stop()
+    with _bound(settings.server.listen, share=True, port=port) as sock:
+        worker = Worker(settings, layout)
+        await worker.start([sock], _tls(settings))
+        await _first(_until_orphaned(parent), stop.wait())
+        await worker.stop()
 
 
-async def _until_orphaned(parent: int, stop: asyncio.Event) -> None:
+async def _until_orphaned(parent: int) -> None:
     """A worker whose supervisor was killed ends too: nobody would keep or stop it."""
     while os.getppid() == parent:
         await asyncio.sleep(0.5)
-    stop.set()
 
 
 class _Served:
     """Where the server is reached, told to other commands by `run/server.json`."""
 
-    def __init__(
-        self, layout: Layout, settings: Settings, s3: Address, console: Address, secure: bool
-    ) -> None:
+    def __init__(self, layout: Layout, s3: Address, console: Address, secure: bool) -> None:
         self._file = layout.run / "server.json"
         self.s3 = s3
         self.endpoint = f"{'https' if secure else 'http'}://{s3.url}"
@@ -269,9 +314,15 @@ class _Served:
             self._file.unlink()
 
 
-def _parts(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
+@contextlib.contextmanager
+def _bound(address: str, *, share: bool, port: int | None = None) -> Iterator[socket.socket]:
+    """A socket bound to the address of a setting, or to another port of it."""
+    host, given = configuration.address(address)
+    sock = listen.bind(host, given if port is None else port, share=share)
+    try:
+        yield sock
+    finally:
+        sock.close()
 
 
 def _address(sock: socket.socket) -> Address:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import secrets
 import socket
@@ -16,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from bucketlog.gateway.log_delivery import Mailbox
 from bucketlog.gateway.metrics import Metrics, Snapshot
 from bucketlog.gateway.pipeline import Pipeline
 from bucketlog.gateway.recorder import Recorder
+from bucketlog.problems import Problem
 from bucketlog.settings import Settings
 from bucketlog.spool import folder as spool_folder
 from bucketlog.spool.writer import Spool, SpoolSettings
@@ -89,15 +90,20 @@ class HealthSink:
 
     def lost(self, bucket: str, records: int, reason: str, at: int) -> None:
         """Records were given up."""
-        self._metrics.count("records_lost", records, label=reason.partition(":")[0])
-        self._note(self._rules.lost, bucket, records, reason, at)
+        # What comes behind is for people: a path, say.
+        label = reason.partition(":")[0].partition(",")[0]
+        self._metrics.count("records_lost", records, label=label)
+        if bucket:
+            self._note(self._rules.lost, bucket, records, reason, at)
 
     def _note(self, what: Callable[..., None], *arguments: object) -> None:
         def note() -> None:
             try:
                 what(*arguments)
+            except Problem as problem:
+                log.warning("how delivery goes can't be noted: %s", problem.message)
             except Exception:
-                log.exception("the health of delivery could not be noted")
+                log.exception("how delivery goes can't be noted")
 
         self._thread.submit(note)
 
@@ -161,6 +167,8 @@ class Worker:
             _courier_settings(settings),
         )
         undo.callback(self.courier.close)
+        # Again, as the first to be undone: no thread uses what the others close.
+        undo.callback(self._threads.shutdown)
         generation.bump()
 
     def _pipeline(self, settings: Settings) -> Pipeline:
@@ -194,12 +202,17 @@ class Worker:
         )
 
     async def _run(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(function, *arguments, **named))
+        running = self._threads.submit(function, *arguments, **named)
+        try:
+            return await asyncio.wrap_future(running)
+        except asyncio.CancelledError:
+            # No thread outlives its caller, who goes on to close the files that it uses.
+            if not running.cancel():
+                await asyncio.wait([asyncio.wrap_future(running)])
+            raise
 
     async def start(self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
         """Serves on these sockets, and delivers."""
-        self._control = await control.listen(self._layout.run, self.name, self.answer)
         self._courier_task = asyncio.create_task(
             self.courier.run(asyncio.sleep, self._layout.spool), name="courier"
         )
@@ -213,6 +226,9 @@ class Worker:
                 for network in self._settings.server.trusted_proxies
             ],
         )
+        control.sweep(self._layout.run, lambda name: (self._layout.spool / name).exists())
+        # Who answers a question serves.
+        self._control = await control.listen(self._layout.run, self.name, self.answer)
 
     async def stop(self) -> None:
         """Finishes what runs, then closes everything; what is not delivered waits on disk."""
@@ -221,6 +237,7 @@ class Worker:
         with contextlib.suppress(asyncio.CancelledError):
             await self._courier_task
         self._control.close()
+        control.socket_path(self._layout.run, self.name).unlink(missing_ok=True)
         await self.close()
 
     async def close(self) -> None:
@@ -236,9 +253,11 @@ class Worker:
             Delivery(item.source_bucket, item.target_bucket, item.key, item.records)
             for item in stored
         ]
+        # A bucket whose rule is gone may still have records that can't be delivered.
+        concerned = {*self.rules.all(), *self.courier.refused()} if bucket is None else {bucket}
         waiting.failures = {
             name: failure
-            for name in ([bucket] if bucket is not None else list(self.rules.all()))
+            for name in sorted(concerned)
             if (failure := self.rules.health(name).failure) is not None
         }
         return waiting
@@ -246,7 +265,7 @@ class Worker:
     async def answer(self, question: Question) -> Answer:
         """What this worker says to a question of another process."""
         if question.do == "snapshot":
-            return Answer(snapshot=self.snapshot())
+            return Answer(pid=os.getpid(), snapshot=self.snapshot())
         if question.do == "deliver":
             return await self.deliver(question.bucket)
         if question.do == "waiting":
@@ -264,12 +283,14 @@ class Worker:
         counts = self.edge.counts()
         spools = [spool.counters() for spool in self.courier.spools]
         too_many = counts.refused.pop("connections", 0)
-        unfinished = sum(spool.completed_by_recovery for spool in spools)
+        tally = self.courier.tally
+        unfinished = tally.completed_by_recovery + sum(s.completed_by_recovery for s in spools)
         shown.counters |= {
             "records_appended": spools[0].records,
-            "damaged_bytes": sum(spool.damaged_bytes for spool in spools),
-            "spool_sync_failures": sum(spool.sync_failures for spool in spools),
-            "delivery_troubles": self.courier.tally.troubles,
+            "damaged_bytes": tally.damaged_bytes + sum(s.damaged_bytes for s in spools),
+            "spool_syncs": spools[0].syncs,
+            "spool_sync_failures": tally.sync_failures + sum(s.sync_failures for s in spools),
+            "delivery_troubles": tally.troubles,
             "records_unfinished": shown.counters.get("records_unfinished", 0) + unfinished,
             "connections_accepted": counts.accepted,
             "connections_refused": too_many,

@@ -31,9 +31,10 @@ class Generation:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                # Growing only: cutting a file that others have mapped would kill them (SIGBUS).
-                if os.fstat(descriptor).st_size < _SIZE:
-                    os.ftruncate(descriptor, _SIZE)
+                # With room of its own from the start: on a full disk, writing to mapped memory
+                # that has none yet would kill the process (SIGBUS). It never shortens the file,
+                # which would do the same to others.
+                os.posix_fallocate(descriptor, 0, _SIZE)
                 self._map = mmap.mmap(descriptor, _SIZE)
             finally:
                 os.close(descriptor)

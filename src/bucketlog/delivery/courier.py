@@ -289,9 +289,7 @@ class Courier:
     def refused(self) -> set[str]:
         """The source buckets of which records are held, as far as they are known."""
         held = {route_id for spool in self.spools for route_id in spool.folder.held_totals()}
-        return {
-            route.source_bucket for route_id, route in self._routes.items() if route_id in held
-        }
+        return {route.source_bucket for route_id, route in self._routes.items() if route_id in held}
 
     def close(self) -> None:
         """Gives up all its spools; what they hold waits for the next process."""

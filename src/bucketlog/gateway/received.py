@@ -47,7 +47,7 @@ class RequestBody:
             if "transfer-encoding" in self._request.headers:
                 return None
             return self._wire.content_length or 0
-        if not (decoded.isascii() and decoded.isdigit()):
+        if not (decoded.isascii() and decoded.isdigit() and len(decoded) <= 19):
             raise S3Error(
                 "InvalidArgument",
                 "x-amz-decoded-content-length must be a whole number of bytes.",
@@ -77,7 +77,7 @@ class RequestBody:
     async def into(self, write: Callable[[bytes], object]) -> Received:
         """Hands every piece to `write`; returns length, MD5 and checksum once all was verified."""
         announced = self.length
-        if announced is None:
+        if announced is None or (announced == 0 and "content-length" not in self._request.headers):
             raise S3Error("MissingContentLength")
         if announced > MAX_BODY_BYTES:
             raise S3Error(

@@ -213,7 +213,8 @@ def _version_id(operation: Operation, value: str) -> str | None:
 
 
 def _check_part_number(value: str) -> None:
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= MAX_PART_NUMBER):
+    digits = len(value) <= 9 and value.isascii() and value.isdigit()
+    if not digits or not 1 <= int(value) <= MAX_PART_NUMBER:
         message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
         raise _argument(message, "partNumber", value)
 

@@ -354,7 +354,7 @@ def _completed_part(part: Element) -> CompletedPart:
     number = required(part, "PartNumber").strip()
     if not (number.isascii() and number.isdigit()):
         raise S3Error("MalformedXML")
-    if not 1 <= int(number[:9]) <= MAX_PART_NUMBER:
+    if len(number) > 9 or not 1 <= int(number) <= MAX_PART_NUMBER:
         message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
         raise S3Error("InvalidArgument", message, ArgumentName="partNumber", ArgumentValue=number)
     checksums = {

@@ -182,7 +182,8 @@ def _cut_part(text: str, plan: Plan, entry: Entry) -> str | None:
 
 def part_number(text: str) -> int:
     """A part number as S3 takes them: 1 to 10,000."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_PARTS):
+    # The length first: int() of thousands of digits raises, and zeros may lead any number.
+    if len(text) > 9 or not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PARTS):
         raise S3Error(
             "InvalidArgument",
             "Part number must be an integer between 1 and 10000, inclusive",

@@ -22,6 +22,7 @@ CHUNKED = -1
 
 _SLASH = ord("/")
 _FRAMING = ("connection", "content-length", "transfer-encoding")
+_LENGTH_DIGITS = 19
 _REMEMBERED = 4096  # header names, hosts: what clients may make us remember
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -133,7 +134,12 @@ class HeadParser:
             get("content-length"),
             get("connection"),
         )
-        length = int(size) if size is not None else 0
+        length = 0
+        if size is not None:
+            if len(size) <= _LENGTH_DIGITS:
+                length = int(size)
+            else:  # llhttp lets any number of zeros lead, and int() takes 4,300 digits at most
+                refusal = refusal or malformed()
         if coding is not None:
             length = CHUNKED
             if coding.lower() != "chunked":

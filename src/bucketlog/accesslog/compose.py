@@ -8,14 +8,14 @@ None.
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bucketlog.accesslog import line
 from bucketlog.accesslog.record import FIELDS, LogRecord
 
 if TYPE_CHECKING:
     from bucketlog.accesslog.exchange import Exchange
-    from bucketlog.s3.model import Bucket, Deleted, Route
+    from bucketlog.s3.model import Bucket, Caller, Deleted, Route
 
 # Operations whose records show a turn-around time when they succeed. Amazon's lines have "-" for
 # all others, for every HEAD, and for answers that are errors or 304.
@@ -66,7 +66,7 @@ def records(exchange: Exchange) -> list[LogRecord]:
 
 
 def lines(
-    exchange: Exchange, *, fields: int = len(FIELDS), quoting: line.Quoting = "safe"
+    exchange: Exchange, fields: int = len(FIELDS), quoting: line.Quoting = "safe"
 ) -> list[tuple[str, bytes]]:
     """The records of one request as lines, each with the name of the bucket it belongs to.
 
@@ -80,13 +80,14 @@ def lines(
             for record in records(exchange)
         ]
     found: list[tuple[str, bytes]] = []
-    tail = _tail(exchange)
+    head = tail = ""
     end = "\n" if fields == _FAST_FIELDS else f" {_plain(exchange.source_region)}\n"
     if bucket is not None:
-        head = _head(exchange, bucket)
+        client = _client(exchange, bucket)
+        head, tail = _head(exchange, client), _tail(exchange, client)
         found.append((bucket.name, _line(exchange, route, head, tail, end, quoting)))
     if source is not None and route.source is not None:
-        found.append((source.name, _source_line(exchange, route, source, tail, end)))
+        found.append((source.name, _source_line(exchange, route, source, end)))
     if bucket is not None and facts is not None:
         for deleted in facts.deleted:
             found.append((bucket.name, _child_line(exchange, deleted, head, tail, end)))
@@ -101,45 +102,66 @@ _quoted = lru_cache(maxsize=512)(line.quoted)
 _raw = lru_cache(maxsize=512)(partial(line.quoted, quoting="amazon"))
 
 
-@lru_cache(maxsize=512)
-def _session(
-    signature_version: str | None,
-    cipher_suite: str | None,
-    authentication_type: str | None,
-    host_header: str | None,
-    tls_version: str | None,
-) -> str:
-    """The fields from signature version to TLS version: the same for most of a client's calls."""
-    parts = (signature_version, cipher_suite, authentication_type, host_header, tls_version)
-    return " ".join(line.plain(part) for part in parts)
+class _Client(NamedTuple):
+    """What is the same in all records of a client's calls to a bucket."""
+
+    bucket: Bucket
+    caller: Caller | None
+    owner: str  # bucket owner and bucket
+    requester: str  # remote IP and requester
+    session: str  # from signature version to TLS version
 
 
-def _head(exchange: Exchange, bucket: Bucket) -> str:
+# By identity: a `_Client` holds on to its bucket and caller, so an id stands for one object.
+_clients: dict[tuple[int, int, str | None, str | None, tuple[str, str] | None], _Client] = {}
+_MOST_CLIENTS = 4096
+
+
+def _client(exchange: Exchange, bucket: Bucket) -> _Client:
+    caller, tls = exchange.caller, exchange.tls
+    host_header = exchange.request.headers.get("host")
+    place = (id(bucket), id(caller), exchange.remote_ip, host_header, tls)
+    known = _clients.get(place)
+    if known is not None:
+        return known
+    tls_version, cipher_suite = tls or _NO_TLS
+    parts = (
+        None if caller is None else caller.signature_version,
+        cipher_suite,
+        None if caller is None else caller.authentication_type,
+        host_header,
+        tls_version,
+    )
+    made = _Client(
+        bucket,
+        caller,
+        f"{line.plain(bucket.owner.canonical_id)} {line.plain(bucket.name)}",
+        f"{line.plain(exchange.remote_ip)} "
+        f"{line.plain(None if caller is None else caller.requester)}",
+        " ".join(line.plain(part) for part in parts),
+    )
+    if len(_clients) >= _MOST_CLIENTS:
+        _clients.clear()
+    _clients[place] = made
+    return made
+
+
+def _id(text: str | None) -> str:
+    """A request id or host id: hexadecimal unless somebody else made it."""
+    return text if text is not None and text.isalnum() and text.isascii() else line.plain(text)
+
+
+def _head(exchange: Exchange, client: _Client) -> str:
     """The fields before the operation."""
-    caller = exchange.caller
     return (
-        f"{_plain(bucket.owner.canonical_id)} {_plain(bucket.name)} "
-        f"{line.timestamp(exchange.timing.received_at)} {_plain(exchange.remote_ip)} "
-        f"{_plain(None if caller is None else caller.requester)} {line.plain(exchange.request_id)}"
+        f"{client.owner} {line.timestamp(exchange.timing.received_at)} {client.requester} "
+        f"{_id(exchange.request_id)}"
     )
 
 
-def _tail(exchange: Exchange) -> str:
+def _tail(exchange: Exchange, client: _Client) -> str:
     """The fields from host id to access point ARN."""
-    caller = exchange.caller
-    tls_version, cipher_suite = exchange.tls or _NO_TLS
-    host_header = exchange.request.headers.get("host")
-    if caller is None:
-        session = _session(None, cipher_suite, None, host_header, tls_version)
-    else:
-        session = _session(
-            caller.signature_version,
-            cipher_suite,
-            caller.authentication_type,
-            host_header,
-            tls_version,
-        )
-    return f"{line.plain(exchange.host_id)} {session} -"
+    return f"{_id(exchange.host_id)} {client.session} -"
 
 
 def _line(
@@ -153,7 +175,9 @@ def _line(
         exchange.facts,
     )
     headers, log_name = request.headers, route.operation.log_name
-    uri = line.quoted(f"{request.method} {request.target} {request.version}", quoting=quoting)
+    uri = f'"{request.method} {request.target} {request.version}"'
+    if quoting != "safe" or not line.is_safe(uri):
+        uri = line.quoted(uri[1:-1], quoting=quoting)
     quoted = _quoted if quoting == "safe" else _raw
     error = exchange.error_code
     size = turn_around = None
@@ -176,7 +200,7 @@ def _line(
     ).encode("latin-1")
 
 
-def _source_line(exchange: Exchange, route: Route, bucket: Bucket, tail: str, end: str) -> bytes:
+def _source_line(exchange: Exchange, route: Route, bucket: Bucket, end: str) -> bytes:
     """The read side of a copy."""
     source, operation, facts, status = (
         route.source,
@@ -186,12 +210,14 @@ def _source_line(exchange: Exchange, route: Route, bucket: Bucket, tail: str, en
     )
     assert source is not None
     size = None if facts is None else facts.source_size
+    client = _client(exchange, bucket)
     return (
-        f"{_head(exchange, bucket)} "
+        f"{_head(exchange, client)} "
         f"{_plain(operation.source_log_name or f'{operation.log_name}_GET')} "
         f"{line.encode_twice(source.key) if source.key else '-'} - "
         f"{'-' if status is None else status} {_plain(error_code_of(exchange))} - "
-        f"{'-' if size is None else size} - - - - {_plain(source.version_id)} {tail} "
+        f"{'-' if size is None else size} - - - - {_plain(source.version_id)} "
+        f"{_tail(exchange, client)} "
         f"{'Yes' if exchange.source_acl_required else '-'}{end}"
     ).encode("ascii")
 

@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import time
-from binascii import b2a_base64
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -95,7 +94,7 @@ class Pipeline:
             request=request,
             timing=Timing(wire.received_at, wire.began, wire.body_received or None),
             request_id=f"{_random.getrandbits(64):016X}",
-            host_id=b2a_base64(_random.randbytes(48), newline=False).decode(),
+            host_id=f"{_random.getrandbits(256):064X}",
             remote_ip=wire.peer or None,
             tls=wire.tls,
         )
@@ -122,7 +121,7 @@ class Pipeline:
         route, source = exchange.route, None
         if route is not None and route.source is not None:
             source = self._catalog.bucket(route.source.bucket)
-        return self._recorder.begin(exchange.bucket, source, is_delivery=courier is not None)
+        return self._recorder.begin(exchange, source, is_delivery=courier is not None)
 
     async def _answer(
         self,
@@ -170,7 +169,7 @@ class Pipeline:
         if operation.name == "DeleteObjects" and bucket is not None:
             self._let_delete(call, bucket, context, exchange, recording)
         if operation.mutates and recording is not None:
-            await self._recorder.intend(recording, exchange)
+            await self._recorder.intend(recording)
         try:
             return await self._handler(call)
         except S3Error as error:
@@ -296,7 +295,7 @@ class Pipeline:
         async def foresee(facts: Facts) -> None:
             if recording is not None:
                 exchange.facts = facts
-                await self._recorder.intend(recording, exchange)
+                await self._recorder.intend(recording)
                 exchange.facts = None
 
         call.authorize = may
@@ -326,29 +325,22 @@ class Pipeline:
         reply.headers["x-amz-id-2"] = exchange.host_id or ""
         exchange.timing.body_received = wire.body_received or None
         head = exchange.request.method == "HEAD"
+        body = reply.body
         if recording is None:
             await wire.send(reply, head=head)
+        elif head or (isinstance(body, bytes) and len(body) <= SMALL_REPLY_BYTES):
+            # A short answer: what is about to be sent is written down, then sent.
+            exchange.status, exchange.facts = reply.status, reply.facts
+            exchange.bytes_sent = 0 if head or not isinstance(body, bytes) else len(body)
+            exchange.timing.first_sent = exchange.timing.last_sent = time.monotonic_ns()
+            try:
+                await self._recorder.keep(recording)
+            except S3Error as error:
+                reply = self._unrecorded(exchange, error)
+            await wire.send(reply, head=head)
         else:
-            body = reply.body
-            if head or (isinstance(body, bytes) and len(body) <= SMALL_REPLY_BYTES):
-                reply = await self._keep_then_send(exchange, wire, recording, reply, head)
-            else:
-                reply = await self._send_then_keep(exchange, wire, recording, reply)
+            reply = await self._send_then_keep(exchange, wire, recording, reply)
         self._count(exchange, wire, reply)
-
-    async def _keep_then_send(
-        self, exchange: Exchange, wire: Wire, recording: Recording, reply: Reply, head: bool
-    ) -> Reply:
-        """A short answer: what is about to be sent is written down, then sent."""
-        exchange.timing.first_sent = exchange.timing.last_sent = time.monotonic_ns()
-        body = reply.body
-        self._outcome(exchange, reply, len(body) if isinstance(body, bytes) and not head else 0)
-        try:
-            await self._recorder.keep(recording, exchange)
-        except S3Error as error:
-            reply = self._unrecorded(exchange, error)
-        await wire.send(reply, head=head)
-        return reply
 
     async def _send_then_keep(
         self, exchange: Exchange, wire: Wire, recording: Recording, reply: Reply
@@ -356,7 +348,7 @@ class Pipeline:
         """A long answer: an intent before its first byte, what really left after its last."""
         if recording.ticket is None:
             try:
-                await self._recorder.intend(recording, exchange)
+                await self._recorder.intend(recording)
             except S3Error as error:
                 discard(reply)
                 reply = self._unrecorded(exchange, error)
@@ -364,8 +356,9 @@ class Pipeline:
                 return reply
         await wire.send(reply, head=False)
         exchange.timing.first_sent, exchange.timing.last_sent = wire.first_sent, wire.last_sent
-        self._outcome(exchange, reply, wire.bytes_sent)
-        await self._recorder.keep(recording, exchange)
+        exchange.status, exchange.facts = reply.status, reply.facts
+        exchange.bytes_sent = wire.bytes_sent
+        await self._recorder.keep(recording)
         return reply
 
     def _unrecorded(self, exchange: Exchange, error: S3Error) -> Reply:
@@ -374,11 +367,6 @@ class Pipeline:
         reply.headers["x-amz-request-id"] = exchange.request_id
         reply.headers["x-amz-id-2"] = exchange.host_id or ""
         return reply
-
-    def _outcome(self, exchange: Exchange, reply: Reply, bytes_sent: int) -> None:
-        exchange.status = reply.status
-        exchange.facts = reply.facts
-        exchange.bytes_sent = bytes_sent
 
     def _count(self, exchange: Exchange, wire: Wire, reply: Reply) -> None:
         route = exchange.route

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from asyncio import current_task, get_running_loop
+from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic_ns
 from typing import TypeVar
 
 from bucketlog.accesslog import compose
@@ -17,6 +18,7 @@ from bucketlog.accesslog.exchange import Exchange
 from bucketlog.accesslog.line import Quoting
 from bucketlog.accesslog.targets import Target
 from bucketlog.delivery.tags import tag_of
+from bucketlog.gateway.edge.eager import Pause
 from bucketlog.gateway.metrics import Metrics
 from bucketlog.problems import SpoolProblem
 from bucketlog.s3.errors import S3Error
@@ -35,17 +37,43 @@ _DAY_NS = 86_400 * 1_000_000_000
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class Recording:
-    """A request that is to be recorded: under which rules, and whether an intent stands.
+class Destination:
+    """Where the records of one source bucket go under one rule. Knows the tag of the last day."""
 
-    `is_delivery`: it is the courier's own, and must not wait for the room that it makes.
+    __slots__ = ("_day", "_tag", "source", "target")
+
+    def __init__(self, target: Target, source: Bucket) -> None:
+        self.target = target
+        self.source = source
+        self._day = -1
+        self._tag = b""
+
+    def tag_on(self, day: int) -> bytes:
+        """The tag of records of a UTC day, counted from 1970."""
+        if day != self._day:
+            self._tag = tag_of(self.target, self.source, day)
+            self._day = day
+        return self._tag
+
+
+class Recording(Pause):
+    """A request that is to be recorded, and how far that is. Made by `Recorder.begin`.
+
+    `ticket`: of the intent that stands, if one does. `is_dropped`: nothing more is recorded, which
+    was counted. `is_delivery`: it is the courier's own, and must not wait for the room it makes.
     """
 
-    rules: dict[str, tuple[Target, Bucket]]  # by source bucket
-    is_delivery: bool = False
-    ticket: int | None = None
-    dropped: bool = False
+    __slots__ = ("destinations", "exchange", "is_delivery", "is_dropped", "is_kept", "ticket")
+
+    def __init__(
+        self, destinations: dict[str, Destination], exchange: Exchange, is_delivery: bool
+    ) -> None:
+        self.destinations = destinations  # by source bucket
+        self.exchange = exchange
+        self.is_delivery = is_delivery
+        self.ticket: int | None = None
+        self.is_dropped = False
+        self.is_kept = False  # by `_end_turn`
 
 
 class Recorder:
@@ -70,35 +98,42 @@ class Recorder:
         self._drop_when_full = drop_when_full
         self._always_sync = spool.settings.sync == "always"
         self._sleep = sleep
-        self._tags: dict[str, tuple[Target, Bucket, int, bytes]] = {}
+        self._turn: list[Recording] = []
+        self._destinations: dict[str, dict[str, Destination]] = {}  # each with its own name
 
     def begin(
-        self, bucket: Bucket | None, source: Bucket | None, *, is_delivery: bool = False
+        self, exchange: Exchange, source: Bucket | None = None, *, is_delivery: bool = False
     ) -> Recording | None:
-        """The rules that now hold for a request's bucket and copy source; None: record nothing.
+        """By the rules that now hold for a request's bucket and copy source; None: record nothing.
 
         A delivery into a bucket that delivers to itself is not recorded: it would never end.
         """
-        rule = self._rule_of(bucket.name) if bucket is not None else None
-        other = self._rule_of(source.name) if source is not None else None
-        if rule is None and other is None:
+        bucket = exchange.bucket
+        own = self._destination(bucket) if bucket is not None else None
+        other = self._destination(source) if source is not None else None
+        if own is None:
+            return None if other is None else Recording(other, exchange, is_delivery)
+        if is_delivery and bucket is not None and own[bucket.name].target.bucket == bucket.name:
             return None
-        if is_delivery and bucket is not None and rule is not None and rule.bucket == bucket.name:
-            return None
-        rules: dict[str, tuple[Target, Bucket]] = {}
-        if rule is not None and bucket is not None:
-            rules[bucket.name] = (rule, bucket)
-        if other is not None and source is not None:
-            rules[source.name] = (other, source)
-        return Recording(rules, is_delivery)
+        return Recording(own if other is None else own | other, exchange, is_delivery)
 
-    async def intend(self, recording: Recording, exchange: Exchange) -> None:
+    def _destination(self, bucket: Bucket) -> dict[str, Destination] | None:
+        name = bucket.name
+        rule = self._rule_of(name)
+        if rule is None:
+            return None
+        known = self._destinations.get(name)
+        if known is None or known[name].target is not rule or known[name].source is not bucket:
+            known = self._destinations[name] = {name: Destination(rule, bucket)}
+        return known
+
+    async def intend(self, recording: Recording) -> None:
         """Writes down that the request is about to take effect.
 
         Replaces an earlier intent of the same request. Raises `S3Error("SlowDown")` when there is
         no room and the rule is to refuse, `ServiceUnavailable` when the disk fails.
         """
-        parts = self._parts(recording, exchange)
+        parts = self._parts((recording,))
         if recording.ticket is not None:
             # Withdrawn first: dying in between loses a request that had no effect yet, where
             # the other order could record it twice.
@@ -108,27 +143,32 @@ class Recorder:
         recording.ticket = await self._room(
             recording, lambda: self._spool.intend(parts, beyond_limit=beyond)
         )
-        if self._always_sync and not recording.dropped:
+        if self._always_sync and not recording.is_dropped:
             try:
                 await self._spool.durable()
             except SpoolProblem as problem:
-                raise self._failed(problem) from problem
+                raise self._failed(recording, problem) from problem
 
-    async def keep(self, recording: Recording, exchange: Exchange) -> None:
+    async def keep(self, recording: Recording) -> None:
         """Writes down what happened. Raises `S3Error` when a request that has had no effect yet
         can't be recorded; one that has (there is an intent) is never refused here.
+
+        A request that runs outside any Task waits for the others of this turn of the event loop;
+        then all are written down at once, which is a third of the work.
         """
-        if recording.dropped:
+        if recording.is_dropped:
             return
-        parts = self._parts(recording, exchange)
         if recording.ticket is not None:
-            self._complete(recording.ticket, recording, parts)
-        elif parts:
-            beyond = recording.is_delivery
-            try:
-                self._spool.append(parts, beyond_limit=beyond)
-            except SpoolProblem:
-                await self._room(recording, lambda: self._spool.append(parts, beyond_limit=beyond))
+            self._complete(recording.ticket, recording)
+        elif recording.is_delivery or current_task() is not None:
+            await self._append(recording)
+        else:
+            self._turn.append(recording)
+            if len(self._turn) == 1:
+                get_running_loop().call_soon(self._end_turn)
+            await recording
+            if not recording.is_kept:
+                await self._append(recording)
         if self._always_sync:
             try:
                 await self._spool.durable()
@@ -137,13 +177,36 @@ class Recorder:
                 # describes can't be undone. Counted as a failed sync, seen in /metrics.
                 log.error("a record is not on the disk yet: %s", problem.message)
 
-    def _complete(self, ticket: int, recording: Recording, parts: list[Part]) -> None:
+    async def _append(self, recording: Recording) -> None:
+        parts, beyond = self._parts((recording,)), recording.is_delivery
+        if parts:
+            await self._room(recording, lambda: self._spool.append(parts, beyond_limit=beyond))
+
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, []
+        kept = False
         try:
-            self._spool.complete(ticket, parts)
+            now = monotonic_ns()
+            for recording in turn:
+                timing = recording.exchange.timing
+                timing.first_sent = timing.last_sent = now
+            self._spool.append(self._parts(turn))
+            kept = True
+        except SpoolProblem:
+            pass  # each tries by itself, and waits for room
+        except Exception:
+            log.exception("several records could not be made; each is tried by itself")
+        for recording in turn:
+            recording.is_kept = kept
+            recording.resume()
+
+    def _complete(self, ticket: int, recording: Recording) -> None:
+        try:
+            self._spool.complete(ticket, self._parts((recording,)))
         except SpoolProblem as problem:
             # The intent is on disk and will be delivered, without its outcome.
             log.error("a record stays without its outcome: %s", problem.message)
-            self._metrics.count("records_unfinished", len(recording.rules))
+            self._metrics.count("records_unfinished", len(recording.destinations))
 
     async def _room(self, recording: Recording, attempt: Callable[[], _T]) -> _T | None:
         """What `attempt` gives, once there is room; None if the record may be dropped."""
@@ -153,43 +216,36 @@ class Recorder:
                 return attempt()
             except SpoolFull as problem:
                 if self._drop_when_full:
-                    recording.dropped = True
-                    self._metrics.count("records_dropped", len(recording.rules))
+                    recording.is_dropped = True
+                    self._metrics.count("records_dropped", len(recording.destinations))
                     return None
                 if waited >= _PATIENCE_S:
+                    recording.is_dropped = True
                     self._metrics.count("requests_refused", label="spool_full")
                     raise S3Error("SlowDown") from problem
             except SpoolProblem as problem:
-                raise self._failed(problem) from problem
+                raise self._failed(recording, problem) from problem
             await self._sleep(_POLL_S)
             waited += _POLL_S
 
-    def _failed(self, problem: SpoolProblem) -> S3Error:
+    def _failed(self, recording: Recording, problem: SpoolProblem) -> S3Error:
         log.error("a request is refused, as no record of it can be kept: %s", problem.message)
+        recording.is_dropped = True
         self._metrics.count("requests_refused", label="spool_failed")
         return S3Error("ServiceUnavailable")
 
-    def _parts(self, recording: Recording, exchange: Exchange) -> list[Part]:
-        rules = recording.rules
-        day = exchange.timing.received_at // _DAY_NS
-        found = compose.lines(exchange, fields=self._fields, quoting=self._quoting)
-        if len(found) == 1:  # nearly always
-            bucket, line = found[0]
-            return [Part(self._tag(*rules[bucket], day), 1, line)] if bucket in rules else []
-        lines: dict[str, list[bytes]] = {}
-        for bucket, line in found:
-            if bucket in rules:
-                lines.setdefault(bucket, []).append(line)
-        return [
-            Part(self._tag(*rules[bucket], day), len(group), b"".join(group))
-            for bucket, group in lines.items()
-        ]
-
-    def _tag(self, target: Target, source: Bucket, day: int) -> bytes:
-        """The tag of a bucket's records; the last one is kept, as rules and days change rarely."""
-        known = self._tags.get(source.name)
-        if known is not None and known[0] is target and known[1] is source and known[2] == day:
-            return known[3]
-        tag = tag_of(target, source, day)
-        self._tags[source.name] = (target, source, day, tag)
-        return tag
+    def _parts(self, recordings: Iterable[Recording]) -> list[Part]:
+        """The records of these requests, those with the same destination together."""
+        groups: dict[bytes, list[bytes]] = {}
+        for recording in recordings:
+            exchange, destinations = recording.exchange, recording.destinations
+            day = exchange.timing.received_at // _DAY_NS
+            for bucket, line in compose.lines(exchange, self._fields, self._quoting):
+                destination = destinations.get(bucket)
+                if destination is not None:
+                    tag = destination.tag_on(day)
+                    if tag in groups:
+                        groups[tag].append(line)
+                    else:
+                        groups[tag] = [line]
+        return [Part(tag, len(lines), b"".join(lines)) for tag, lines in groups.items()]

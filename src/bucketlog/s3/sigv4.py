@@ -215,15 +215,30 @@ def _verified(request: Request, claim: Claim, find_key: FindKey) -> Identity:
     elif claim.payload in (SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER):
         chain = Chain(claim.signature, key, claim.stamp, scope, claim.access_key, form)
         payload = Payload(None, True, claim.payload == SIGNED_CHUNKS_TRAILER, chain)
+    return Identity(_caller(credential, claim.is_presigned), payload, claim.region)
+
+
+# By access key and form; bounded by the number of keys that there are.
+_callers: dict[tuple[str, bool], tuple[Credential, Caller]] = {}
+
+
+def _caller(credential: Credential, is_presigned: bool) -> Caller:
+    """The caller a credential speaks for: the same object each time, which `compose` relies on
+    for speed, not for truth.
+    """
+    known = _callers.get((credential.access_key, is_presigned))
+    if known is not None and known[0] is credential:
+        return known[1]
     caller = Caller(
         credential.account,
         credential.user_arn,
         None,
-        claim.access_key,
+        credential.access_key,
         "SigV4",
-        "QueryString" if claim.is_presigned else "AuthHeader",
+        "QueryString" if is_presigned else "AuthHeader",
     )
-    return Identity(caller, payload, claim.region)
+    _callers[credential.access_key, is_presigned] = (credential, caller)
+    return caller
 
 
 def _other_strings(request: Request, claim: Claim, scope: str, form: str) -> Iterator[str]:

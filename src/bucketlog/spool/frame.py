@@ -133,15 +133,14 @@ def decode_header(data: bytes) -> Header | None:
 
 def encode(kind: int, sequence: int, intent: int, parts: Iterable[Part], seed: int) -> bytes:
     """The bytes of one frame. Raises struct.error beyond 4 GiB or 65,535 parts."""
-    pieces: list[bytes] = []
+    body = b""
     number = 0
     for part in parts:
         tag, data = part.tag, part.data
-        pieces += (_pack_part(len(tag), part.count, len(data)), tag, data)
+        body += _pack_part(len(tag), part.count, len(data)) + tag + data
         number += 1
-    body = b"".join(pieces)
     head = _pack_head(_MAGIC, kind, number, len(body), sequence, intent)
-    return b"".join((head, _pack_crc(crc32(body, crc32(head, seed))), body))
+    return head + _pack_crc(crc32(body, crc32(head, seed))) + body
 
 
 def scan(data: bytes, seed: int, start: int = HEADER_BYTES) -> Scan:

@@ -250,7 +250,7 @@ class Connection(asyncio.Protocol):
             _log.exception("a request broke off")
             self._finish()
         else:
-            if type(waits_for) is eager.Pause:
+            if isinstance(waits_for, eager.Pause):
                 waits_for.resume = partial(self._resume, coroutine)
             else:
                 self.task = self._server.loop.create_task(self._see_through(coroutine, waits_for))

@@ -21,6 +21,7 @@ from bucketlog.gateway.edge.wire import Wire
 from bucketlog.gateway.metrics import Metrics
 from bucketlog.gateway.received import RequestBody, Run
 from bucketlog.gateway.recorder import Recorder, Recording
+from bucketlog.problems import Problem
 from bucketlog.s3 import access, errors, routing, sigv2, sigv4
 from bucketlog.s3.errors import S3Error
 from bucketlog.s3.model import (
@@ -100,16 +101,25 @@ class Pipeline:
         )
         recording: Recording | None = None
         try:
-            self._place(exchange)
-            recording = self._recording(exchange, courier)
-            reply = await self._answer(exchange, wire, recording, courier)
-        except S3Error as error:
-            reply = self._refusal(exchange, error)
-        except Exception:
-            log.exception("unexpected error", extra={"request_id": exchange.request_id})
-            self._metrics.count("errors_internal")
-            reply = self._refusal(exchange, S3Error("InternalError"))
-        await self._release(exchange, wire, recording, reply)
+            try:
+                self._place(exchange)
+                recording = self._recording(exchange, courier)
+                reply = await self._answer(exchange, wire, recording, courier)
+            except S3Error as error:
+                reply = self._refusal(exchange, error)
+            except Problem as problem:
+                log.error("%s %s", problem.message, problem.hint or "")
+                self._metrics.count("requests_failed")
+                reply = self._refusal(exchange, S3Error("ServiceUnavailable"))
+            except Exception:
+                log.exception("unexpected error", extra={"request_id": exchange.request_id})
+                self._metrics.count("errors_internal")
+                reply = self._refusal(exchange, S3Error("InternalError"))
+            await self._release(exchange, wire, recording, reply)
+        except BaseException:  # cancelled, or the sending broke
+            if recording is not None:
+                self._recorder.give_up(recording)
+            raise
 
     def _place(self, exchange: Exchange) -> None:
         """Names the operation and finds the bucket."""
@@ -336,6 +346,7 @@ class Pipeline:
             try:
                 await self._recorder.keep(recording)
             except S3Error as error:
+                discard(reply)
                 reply = self._unrecorded(exchange, error)
             await wire.send(reply, head=head)
         else:
@@ -354,16 +365,21 @@ class Pipeline:
                 reply = self._unrecorded(exchange, error)
                 await wire.send(reply, head=False)
                 return reply
-        await wire.send(reply, head=False)
-        exchange.timing.first_sent, exchange.timing.last_sent = wire.first_sent, wire.last_sent
-        exchange.status, exchange.facts = reply.status, reply.facts
-        exchange.bytes_sent = wire.bytes_sent
+        try:
+            await wire.send(reply, head=False)
+        finally:
+            if wire.replied:
+                timing = exchange.timing
+                timing.first_sent, timing.last_sent = wire.first_sent, wire.last_sent
+                exchange.status, exchange.facts = reply.status, reply.facts
+                exchange.bytes_sent = wire.bytes_sent
         await self._recorder.keep(recording)
         return reply
 
     def _unrecorded(self, exchange: Exchange, error: S3Error) -> Reply:
         """The refusal of a request that no record could be kept of; it has had no effect."""
         reply = self._refusal(exchange, error)
+        exchange.status, exchange.facts, exchange.bytes_sent = reply.status, reply.facts, None
         reply.headers["x-amz-request-id"] = exchange.request_id
         reply.headers["x-amz-id-2"] = exchange.host_id or ""
         return reply

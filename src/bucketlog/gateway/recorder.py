@@ -7,11 +7,11 @@ at `begin` and travels with the record. A bucket without a rule costs two dictio
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from asyncio import current_task, get_running_loop
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic_ns
-from typing import TypeVar
 
 from bucketlog.accesslog import compose
 from bucketlog.accesslog.exchange import Exchange
@@ -29,12 +29,11 @@ from bucketlog.spool.writer import Spool
 
 log = logging.getLogger("bucketlog.records")
 
-# A full spool is given this long to be emptied by the courier before the client is refused.
-_PATIENCE_S = 2.0
+# A full spool is given 2 s to be emptied by the courier before the client is refused.
 _POLL_S = 0.05
+_POLLS = 40
+_TELL_EVERY_NS = 10 * 1_000_000_000
 _DAY_NS = 86_400 * 1_000_000_000
-
-_T = TypeVar("_T")
 
 
 class Destination:
@@ -59,11 +58,12 @@ class Destination:
 class Recording(Pause):
     """A request that is to be recorded, and how far that is. Made by `Recorder.begin`.
 
-    `ticket`: of the intent that stands, if one does. `is_dropped`: nothing more is recorded, which
-    was counted. `is_delivery`: it is the courier's own, and must not wait for the room it makes.
+    `ticket`: of the intent that stands, if one does. `is_refused`: there was no room for it, so it
+    doesn't wait again. `is_delivery`: it is the courier's own, and must not wait for the room it
+    makes.
     """
 
-    __slots__ = ("destinations", "exchange", "is_delivery", "is_dropped", "is_kept", "ticket")
+    __slots__ = ("destinations", "exchange", "is_delivery", "is_kept", "is_refused", "ticket")
 
     def __init__(
         self, destinations: dict[str, Destination], exchange: Exchange, is_delivery: bool
@@ -72,8 +72,8 @@ class Recording(Pause):
         self.exchange = exchange
         self.is_delivery = is_delivery
         self.ticket: int | None = None
-        self.is_dropped = False
-        self.is_kept = False  # by `_end_turn`
+        self.is_refused = False
+        self.is_kept = False
 
 
 class Recorder:
@@ -98,6 +98,7 @@ class Recorder:
         self._drop_when_full = drop_when_full
         self._always_sync = spool.settings.sync == "always"
         self._sleep = sleep
+        self._tell_again_at = 0
         self._turn: list[Recording] = []
         self._destinations: dict[str, dict[str, Destination]] = {}  # each with its own name
 
@@ -134,20 +135,21 @@ class Recorder:
         no room and the rule is to refuse, `ServiceUnavailable` when the disk fails.
         """
         parts = self._parts((recording,))
-        if recording.ticket is not None:
-            # Withdrawn first: dying in between loses a request that had no effect yet, where
-            # the other order could record it twice.
-            earlier, recording.ticket = recording.ticket, None
-            self._spool.complete(earlier, [])
-        beyond = recording.is_delivery
-        recording.ticket = await self._room(
-            recording, lambda: self._spool.intend(parts, beyond_limit=beyond)
-        )
-        if self._always_sync and not recording.is_dropped:
+
+        def write() -> None:
+            if recording.ticket is not None:
+                # Withdrawn first: dying in between loses a request that had no effect yet, where
+                # the other order could record it twice.
+                self._spool.complete(recording.ticket, [])
+                recording.ticket = None
+            recording.ticket = self._spool.intend(parts, beyond_limit=recording.is_delivery)
+
+        # Without room for it there may be some once the outcome is known.
+        if await self._room(recording, write) and self._always_sync:
             try:
                 await self._spool.durable()
             except SpoolProblem as problem:
-                raise self._failed(recording, problem) from problem
+                raise self._refusal(recording, problem) from problem
 
     async def keep(self, recording: Recording) -> None:
         """Writes down what happened. Raises `S3Error` when a request that has had no effect yet
@@ -156,8 +158,6 @@ class Recorder:
         A request that runs outside any Task waits for the others of this turn of the event loop;
         then all are written down at once, which is a third of the work.
         """
-        if recording.is_dropped:
-            return
         if recording.ticket is not None:
             self._complete(recording.ticket, recording)
         elif recording.is_delivery or current_task() is not None:
@@ -169,6 +169,7 @@ class Recorder:
             await recording
             if not recording.is_kept:
                 await self._append(recording)
+        recording.is_kept = True
         if self._always_sync:
             try:
                 await self._spool.durable()
@@ -177,10 +178,30 @@ class Recorder:
                 # describes can't be undone. Counted as a failed sync, seen in /metrics.
                 log.error("a record is not on the disk yet: %s", problem.message)
 
+    def give_up(self, recording: Recording) -> None:
+        """Writes down, without waiting, what is known of a request that is broken off.
+
+        Where that can't be, nothing is missing but a request that had no effect.
+        """
+        if recording.is_kept:
+            return
+        recording.is_kept = True
+        if recording.ticket is not None:
+            self._complete(recording.ticket, recording)
+        elif parts := self._parts((recording,)):
+            with contextlib.suppress(SpoolProblem):
+                self._spool.append(parts, beyond_limit=recording.is_delivery)
+
     async def _append(self, recording: Recording) -> None:
-        parts, beyond = self._parts((recording,)), recording.is_delivery
-        if parts:
-            await self._room(recording, lambda: self._spool.append(parts, beyond_limit=beyond))
+        parts = self._parts((recording,))
+        if not parts:
+            return
+
+        def write() -> None:
+            self._spool.append(parts, beyond_limit=recording.is_delivery)
+
+        if not await self._room(recording, write):
+            self._metrics.count("records_dropped", sum(part.count for part in parts))
 
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, []
@@ -190,7 +211,8 @@ class Recorder:
             for recording in turn:
                 timing = recording.exchange.timing
                 timing.first_sent = timing.last_sent = now
-            self._spool.append(self._parts(turn))
+            if parts := self._parts(turn):
+                self._spool.append(parts)
             kept = True
         except SpoolProblem:
             pass  # each tries by itself, and waits for room
@@ -208,31 +230,38 @@ class Recorder:
             log.error("a record stays without its outcome: %s", problem.message)
             self._metrics.count("records_unfinished", len(recording.destinations))
 
-    async def _room(self, recording: Recording, attempt: Callable[[], _T]) -> _T | None:
-        """What `attempt` gives, once there is room; None if the record may be dropped."""
-        waited = 0.0
+    async def _room(self, recording: Recording, write: Callable[[], None]) -> bool:
+        """Writes as soon as there is room; False if there is none and the record may be dropped."""
+        left = 0 if recording.is_refused else _POLLS
         while True:
             try:
-                return attempt()
+                write()
+                return True
             except SpoolFull as problem:
                 if self._drop_when_full:
-                    recording.is_dropped = True
-                    self._metrics.count("records_dropped", len(recording.destinations))
-                    return None
-                if waited >= _PATIENCE_S:
-                    recording.is_dropped = True
-                    self._metrics.count("requests_refused", label="spool_full")
-                    raise S3Error("SlowDown") from problem
+                    return False
+                if left <= 0:
+                    raise self._refusal(recording, problem) from problem
             except SpoolProblem as problem:
-                raise self._failed(recording, problem) from problem
+                raise self._refusal(recording, problem) from problem
             await self._sleep(_POLL_S)
-            waited += _POLL_S
+            left -= 1
 
-    def _failed(self, recording: Recording, problem: SpoolProblem) -> S3Error:
-        log.error("a request is refused, as no record of it can be kept: %s", problem.message)
-        recording.is_dropped = True
-        self._metrics.count("requests_refused", label="spool_failed")
-        return S3Error("ServiceUnavailable")
+    def _refusal(self, recording: Recording, problem: SpoolProblem) -> S3Error:
+        """The answer to a request that no record can be kept of: counted once, and told now and
+        then.
+        """
+        is_full = isinstance(problem, SpoolFull)
+        if not recording.is_refused:
+            recording.is_refused = True
+            self._metrics.count(
+                "requests_refused", label="spool_full" if is_full else "spool_failed"
+            )
+            now = monotonic_ns()
+            if now >= self._tell_again_at:
+                self._tell_again_at = now + _TELL_EVERY_NS
+                log.error("requests are refused, as they can't be recorded: %s", problem.message)
+        return S3Error("SlowDown" if is_full else "ServiceUnavailable")
 
     def _parts(self, recordings: Iterable[Recording]) -> list[Part]:
         """The records of these requests, those with the same destination together."""

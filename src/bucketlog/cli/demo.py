@@ -66,13 +66,21 @@ class Stage:
 
     def command(self, *arguments: str) -> str:
         """Runs a bucketlog command as the person would, shows it, and returns what it printed."""
+        from rich.text import Text
+
         self.console.print(f"   [dim]$ bucketlog {' '.join(arguments)}[/dim]")
-        text = self.quietly(*arguments)
+        colours = {"FORCE_COLOR": "1"} if self.console.color_system else {"NO_COLOR": "1"}
+        text = self.quietly(*arguments, **colours)
         for line in text.rstrip().splitlines():
-            self.console.print(f"   {line}", markup=False)
+            self.console.print(Text.from_ansi(f"   {line}"))
         return text
 
-    def quietly(self, *arguments: str) -> str:
+    def request(self, what: str, status: int, note: str = "") -> None:
+        """Tells of a request that was made and checked."""
+        colour = "green" if status < 300 else "yellow"
+        self.console.print(f"   {what:<42}[{colour}]{status}[/{colour}] {note}")
+
+    def quietly(self, *arguments: str, **environment: str) -> str:
         """Runs a bucketlog command without showing it; exit code 0 is expected."""
         done = subprocess.run(
             [sys.executable, "-m", "bucketlog", *arguments],
@@ -83,7 +91,7 @@ class Stage:
                 "AWS_SECRET_ACCESS_KEY": self.secret_key,
                 "AWS_DEFAULT_REGION": REGION,
                 "COLUMNS": str(min(self.console.width - 3, 117)),
-                "NO_COLOR": "1",
+                **(environment or {"NO_COLOR": "1"}),
             },
             capture_output=True,
             text=True,
@@ -143,13 +151,13 @@ def make_requests(stage: Stage) -> None:
     stage.step("Requests of every kind")
     body = s3.get_object(Bucket=PHOTOS, Key="cat.png")["Body"].read()
     stage.expect(body == picture(), "the image comes back as it was stored")
-    stage.say("GET cat.png, signed                       200")
+    stage.request("GET cat.png, signed", 200)
     url = s3.generate_presigned_url("get_object", Params={"Bucket": PHOTOS, "Key": "cat.png"})
     stage.expect(_status(url) == 200, "a presigned URL works")
-    stage.say("GET cat.png, by presigned URL             200")
+    stage.request("GET cat.png, by presigned URL", 200)
     status = _status(f"{stage.endpoint}/{PHOTOS}/cat.png?x-campaign=spring")
     stage.expect(status == 403, "an anonymous request is refused")
-    stage.say("GET cat.png, anonymous                    403 AccessDenied")
+    stage.request("GET cat.png, anonymous", status, "AccessDenied")
     stage.expect(
         _status(
             s3.generate_presigned_url("get_object", Params={"Bucket": PHOTOS, "Key": "dog.png"})
@@ -157,14 +165,14 @@ def make_requests(stage: Stage) -> None:
         == 404,
         "a missing key is not found",
     )
-    stage.say("GET dog.png, which is not there           404 NoSuchKey")
+    stage.request("GET dog.png, which is not there", 404, "NoSuchKey")
     s3.copy_object(Bucket=PHOTOS, Key="copy.png", CopySource={"Bucket": PHOTOS, "Key": "cat.png"})
-    stage.say("COPY cat.png to copy.png                  200 (two records)")
+    stage.request("COPY cat.png to copy.png", 200, "(two records)")
     gone = s3.delete_objects(
         Bucket=PHOTOS, Delete={"Objects": [{"Key": "copy.png"}, {"Key": "never-was.png"}]}
     )
     stage.expect(len(gone["Deleted"]) == 2, "both keys are deleted")
-    stage.say("DELETE two keys in one batch              200 (one record, and one for each key)")
+    stage.request("DELETE two keys in one batch", 200, "(one record, and one for each key)")
 
 
 def deliver_photos(stage: Stage) -> None:
@@ -205,7 +213,8 @@ def grant_by_policy(stage: Stage) -> None:
     policy = json.loads(stage.s3.get_bucket_policy(Bucket=REPORT_LOGS)["Policy"])
     service = policy["Statement"][0]["Principal"]["Service"]
     stage.expect(service == "logging.s3.amazonaws.com", "the policy names the service")
-    stage.say(json.dumps(policy["Statement"][0]))
+    for line in json.dumps(policy["Statement"][0], indent=2).splitlines():
+        stage.say(f"  {line}")
     stage.s3.put_object(Bucket=REPORTS, Key="2026/q4.csv", Body=b"region,sales\nnorth,7\n")
     stage.command("deliver", "--wait", "--data", str(stage.folder))
     lines = _records(stage, REPORT_LOGS, show=True)
@@ -358,7 +367,7 @@ def _invite(stage: Stage) -> None:
         f"export AWS_ACCESS_KEY_ID={stage.access_key} AWS_SECRET_ACCESS_KEY={stage.secret_key}",
         f"aws s3 ls s3://{PHOTOS}",
         f"aws s3 cp README.md s3://{PHOTOS}/",
-        f"bucketlog deliver --wait --data {stage.folder}",
+        f"{Path(sys.executable).parent / 'bucketlog'} deliver --wait --data {stage.folder}",
         f"aws s3 ls --recursive s3://{PHOTO_LOGS}",
     ):
         stage.console.print(f"  {line}", markup=False)

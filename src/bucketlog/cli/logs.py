@@ -63,7 +63,7 @@ def explain(record: str | None, number: int, as_json: bool) -> None:
                 ],
             }
         )
-    elif sys.stdout.isatty():
+    elif options.is_terminal():
         _show(told)
     else:
         for line in _lines(told):

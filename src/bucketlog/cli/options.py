@@ -49,7 +49,12 @@ def console() -> Console:
     """Where text for people goes: colours on a terminal that wants them, whole lines elsewhere."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, soft_wrap=not is_terminal())
+
+
+def is_terminal() -> bool:
+    """Whether a person reads what is printed: on a terminal, or where FORCE_COLOR says so."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def print_json(value: object) -> None:
@@ -59,7 +64,7 @@ def print_json(value: object) -> None:
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on a terminal; elsewhere tabs between columns, for `cut` and `awk`."""
-    if not sys.stdout.isatty():
+    if not is_terminal():
         for row in rows:
             click.echo("\t".join(row))
         return

@@ -371,7 +371,33 @@ def test_counters_say_what_happened(bench: Bench) -> None:
     assert replace(counters, written_bytes=0, stored_bytes=0) == type(counters)(
         frames=2, records=3, written_bytes=0, refused=0, completed_by_recovery=0, torn_bytes=0,
         damaged_pieces=0, damaged_bytes=0, syncs=0, sync_failures=0, sealed=0, open_intents=1,
-        stored_bytes=0, waiting={b"t": 1, b"u": 2},
+        stored_bytes=0, is_refusing=False, waiting={b"t": 1, b"u": 2},
     )  # fmt: skip
     assert bench.spool.waiting() == [(bench.at, {b"t": 1, b"u": 2})]
     assert "1 intents open" in repr(bench.spool)
+
+
+def test_it_says_when_it_refuses_and_when_it_would_no_more(tmp_path: Path) -> None:
+    """By its limit as long as what was refused still wouldn't fit; by the disk for ten seconds."""
+    bench = Bench(tmp_path, SpoolSettings(max_bytes=1000))
+    small, large = [part("1")], [part("x" * 880)]
+    bench.spool.append(small)
+    assert not bench.spool.counters().is_refusing
+    with pytest.raises(SpoolFull):
+        bench.spool.append(large)
+    bench.spool.append(small)
+    assert bench.spool.counters().is_refusing
+    bench.spool.seal()
+    bench.spool.folder.retire(bench.spool.folder.sealed()[0])
+    assert not bench.spool.counters().is_refusing
+    bench.disk.fail_next(DiskProblem("bad"))
+    with pytest.raises(SpoolProblem):
+        bench.spool.append(small)
+    assert bench.spool.counters().is_refusing
+    bench.at += 10 * SECOND
+    assert not bench.spool.counters().is_refusing
+    bench.disk.fail_next(DiskProblem("bad"))
+    with pytest.raises(SpoolProblem):
+        bench.spool.append(small)
+    bench.spool.append(small)
+    assert not bench.spool.counters().is_refusing

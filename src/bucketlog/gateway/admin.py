@@ -46,7 +46,7 @@ class Admin:
         if len(found) < self._expected:
             wrong.append(f"{self._expected - len(found)} of {self._expected} workers don't answer")
         if any(snapshot.gauges.get("spool_full") for snapshot in found):
-            wrong.append("a spool is full: requests to logged buckets are refused")
+            wrong.append("a spool is full or can't be written: no record can be kept")
         return _text(503, "; ".join(wrong)) if wrong else _text(200, "ok")
 
     async def _metrics(self) -> Reply:

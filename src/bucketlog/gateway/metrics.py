@@ -87,7 +87,7 @@ GAUGES: dict[str, str] = {
     "records_waiting": "Log records not yet delivered.",
     "spool_bytes": "Bytes the spool takes on disk.",
     "batches_held": "Log objects set aside because their target refused them.",
-    "spool_full": "Workers whose spool is full, so that requests to logged buckets are refused.",
+    "spool_full": "Workers whose spool has no room or can't be written: no record can be kept.",
 }
 PEAKS: dict[str, str] = {
     "delivery_lag_seconds": "Age of the oldest record not yet delivered; 0 when none waits.",

@@ -306,7 +306,7 @@ class Worker:
                 for spool in self.courier.spools
                 for total in spool.folder.held_totals().values()
             ),
-            "spool_full": float(spools[0].stored_bytes >= self.spool.settings.max_bytes),
+            "spool_full": float(spools[0].is_refusing),
         }
         if oldest is not None:
             shown.peaks["delivery_lag_seconds"] = max(0.0, (time.time_ns() - oldest) / 1e9)

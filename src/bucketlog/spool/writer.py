@@ -16,13 +16,14 @@ from threading import Lock
 from typing import Literal
 
 from bucketlog.disk import DiskProblem
-from bucketlog.problems import SpoolProblem
+from bucketlog.problems import Problem, SpoolProblem
 from bucketlog.spool import recovery
 from bucketlog.spool.folder import Folder
 from bucketlog.spool.frame import COMPLETION, INTENT, RECORD, Header, Part, encode
 from bucketlog.spool.segment import Segment, SpoolFull
 
 _SECOND = 1_000_000_000
+_FAILING_NS = 10 * _SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Counters:
 
     `waiting` is records appended and neither delivered nor held, by tag; those that an earlier
     process sealed are counted once they were read. `stored_bytes` counts against the limit.
+    `is_refusing`: what was last refused for want of room would be refused again, or a write has
+    failed in the last ten seconds and none succeeded since.
     """
 
     frames: int
@@ -62,6 +65,7 @@ class Counters:
     sealed: int
     open_intents: int
     stored_bytes: int
+    is_refusing: bool
     waiting: dict[bytes, int]
 
 
@@ -101,6 +105,9 @@ class Spool:
         self._synced_frames = 0
         self._synced_at = now()
         self._flush: asyncio.Future[None] | None = None
+        self._refused_size = 0  # of what last met the limit
+        self._failed_at = 0  # when the disk last failed to write, and how many frames there were
+        self._failed_frames = -1
 
     @classmethod
     def open(cls, folder: Folder, settings: SpoolSettings, now: Callable[[], int]) -> Spool:
@@ -167,6 +174,7 @@ class Spool:
         stored = self._current.size + self._old_bytes + self.folder.stored_bytes
         if stored + size > self._max_bytes:
             self._refused += 1
+            self._refused_size = size
             raise SpoolFull(
                 f"The spool {self.folder.path} holds {stored} bytes, its limit.",
                 "See `bucketlog logging status` for what can't be delivered, or raise "
@@ -176,12 +184,12 @@ class Spool:
     def _write(self, segment: Segment, data: bytes) -> None:
         try:
             segment.append(data)
-        except SpoolFull:
+        except Problem as problem:
             self._refused += 1
+            self._failed_at, self._failed_frames = self._now(), self._frames
+            if isinstance(problem, DiskProblem):
+                raise _spool_problem(problem) from problem
             raise
-        except DiskProblem as problem:
-            self._refused += 1
-            raise _spool_problem(problem) from problem
         self._frames += 1
         self._bytes += len(data)
 
@@ -314,6 +322,8 @@ class Spool:
             for segment in [*self._old, self._current]:
                 for tag, count in segment.waiting.items():
                     waiting[tag] = waiting.get(tag, 0) + count
+            stored = self._current.size + self._old_bytes + self.folder.stored_bytes
+            failing = self._failed_frames == self._frames
             return Counters(
                 frames=self._frames,
                 records=self._records,
@@ -327,7 +337,9 @@ class Spool:
                 sync_failures=self._sync_failures,
                 sealed=self._seals,
                 open_intents=len(self._intents),
-                stored_bytes=self._current.size + self._old_bytes + self.folder.stored_bytes,
+                stored_bytes=stored,
+                is_refusing=stored + self._refused_size > self._max_bytes
+                or (failing and self._now() - self._failed_at < _FAILING_NS),
                 waiting=waiting,
             )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from xml.sax.saxutils import unescape
+
+from tests.support.raw import Sender
+from tests.support.server import Server
 
 from bucketlog.accesslog import line
 from bucketlog.accesslog.record import LogRecord
-from tests.support.server import Server
 
 
 class Log:
@@ -28,28 +32,38 @@ class Log:
         self._target = target
         self._prefix = prefix
         self._fields = fields
+        self._s3 = server.client()
         self._seen: set[str] = set()
+        self.objects: list[str] = []  # their keys
         self.records: list[LogRecord] = []
         self.lines: dict[str, list[bytes]] = defaultdict(list)  # by request id
 
     def update(self) -> Log:
         """Delivers what waits and reads what is new."""
-        s3 = self._server.client()
-        if self._sources:
-            for source in self._sources:
-                flush(self._server, source)
-        else:
-            self._server.deliver()
-        for page in s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._target, Prefix=self._prefix
-        ):
-            for entry in page.get("Contents", []):
-                if entry["Key"] not in self._seen:
-                    self._seen.add(entry["Key"])
-                    body = s3.get_object(Bucket=self._target, Key=entry["Key"])["Body"].read()
-                    for text in body.splitlines(keepends=True):
-                        self._take(text)
+        for source in self._sources:
+            for key in re.findall("<FlushedLoggingObject>(.*?)<", flush(self._server, source)):
+                self._read(unescape(key))
         return self
+
+    def complete(self) -> Log:
+        """Delivers what waits, and reads also what was delivered without being asked for."""
+        self.update()
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._target, Prefix=self._prefix
+        )
+        for page in pages:
+            for entry in page.get("Contents", []):
+                self._read(entry["Key"])
+        return self
+
+    def _read(self, key: str) -> None:
+        if key in self._seen or not key.startswith(self._prefix):
+            return
+        self._seen.add(key)
+        self.objects.append(key)
+        body = self._s3.get_object(Bucket=self._target, Key=key)["Body"].read()
+        for text in body.splitlines(keepends=True):
+            self._take(text)
 
     def _take(self, text: bytes) -> None:
         decoded = line.decode(text)
@@ -65,6 +79,8 @@ class Log:
         """The records of one request, in the order they were written."""
         if request_id not in self.lines:
             self.update()
+        if request_id not in self.lines:
+            self.complete()
         return [record for record in self.records if record.request_id == request_id]
 
     def one(self, request_id: str) -> LogRecord:
@@ -75,15 +91,18 @@ class Log:
 
     def of_key(self, key: str) -> list[LogRecord]:
         """The records of one key that have arrived by now."""
-        self.update()
+        self.complete()
         return [record for record in self.records if record.key == key]
 
 
-def flush(server: Server, bucket: str) -> bytes:
+def flush(server: Server, bucket: str) -> str:
     """Delivers what waits of a bucket; the answer's document."""
-    from tests.support.raw import Sender
-
     sender = Sender(server.endpoint)
     answer = sender.ask(sender.signed("POST", f"/{bucket}?logging"))
     assert answer.status == 200, answer.body
-    return answer.body
+    return answer.body.decode()
+
+
+def judged(record: LogRecord) -> tuple[str | None, int | None, str | None]:
+    """What a record says came of a request."""
+    return record.operation, record.http_status, record.error_code

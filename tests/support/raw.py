@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
 from tests.support.server import ACCESS_KEY, SECRET_KEY
 
 Headers = Iterable[tuple[str, str]]
@@ -211,9 +210,9 @@ class Sender:
         body = body if send_body is None else send_body
         all_headers = {"Host": self.host, **dict(headers)}
         names = {name.lower() for name in all_headers}
-        if "transfer-encoding" not in names and (body or method in ("PUT", "POST")):
-            if "content-length" not in names:
-                all_headers["Content-Length"] = str(len(body))
+        has_body = body or method in ("PUT", "POST")
+        if has_body and names.isdisjoint(("transfer-encoding", "content-length")):
+            all_headers["Content-Length"] = str(len(body))
         for name, value in (replace or {}).items():
             for known in [known for known in all_headers if known.lower() == name.lower()]:
                 del all_headers[known]
@@ -235,3 +234,28 @@ class Sender:
 
 def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def header(request: bytes, name: str) -> str:
+    """The value of a header of a written request."""
+    found = re.search(rf"^{name}: (.*)\r$".encode(), request, re.MULTILINE | re.IGNORECASE)
+    assert found is not None
+    return found[1].decode("latin-1")
+
+
+def replaced(request: bytes, name: str, value: str | None) -> bytes:
+    """The request with a header set anew or, given None, taken out."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    lines = [
+        line
+        for line in head.split(b"\r\n")
+        if not line.lower().startswith(name.lower().encode() + b":")
+    ]
+    if value is not None:
+        lines.append(f"{name}: {value}".encode("latin-1"))
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def still_serves(sender: Sender) -> None:
+    """The server answers as if nothing had happened."""
+    assert sender.ask(sender.signed("HEAD", "/src")).status == 200

@@ -213,7 +213,7 @@ def _version_id(operation: Operation, value: str) -> str | None:
 
 
 def _check_part_number(value: str) -> None:
-    digits = len(value) <= 9 and value.isascii() and value.isdigit()
+    digits = len(value) <= 6 and value.isascii() and value.isdigit()
     if not digits or not 1 <= int(value) <= MAX_PART_NUMBER:
         message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
         raise _argument(message, "partNumber", value)

@@ -21,6 +21,7 @@ CHUNKED = -1
 """The `length` of a body whose end is marked by chunked coding."""
 
 _SLASH = ord("/")
+_H = ord("H")
 _FRAMING = ("connection", "content-length", "transfer-encoding")
 _LENGTH_DIGITS = 19
 _REMEMBERED = 4096  # header names, hosts: what clients may make us remember
@@ -30,6 +31,7 @@ _REQUEST_LINE = re.compile(
     rb"(" + _TOKEN + rb"{1,64}) ([^\x00-\x20\x7f]+) (HTTP/[0-9]\.[0-9])\r?\n"
 )
 _FIELD = re.compile(rb"^(" + _TOKEN + rb"+):[ \t]*([^\x00\r\n]*?)[ \t]*\r$", re.MULTILINE)
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+(?:[/?]|$)", re.IGNORECASE)
 
@@ -97,6 +99,9 @@ class HeadParser:
             upgrade = True  # not offered: answered as an ordinary request, then closed
         except httptools.HttpParserError as error:
             self._renew()
+            line = _REQUEST_LINE.match(head)
+            if line is not None and not line[2].isascii():
+                return self._escaped(head, line)
             unknown = isinstance(error, httptools.HttpParserInvalidMethodError)
             return refuse(head, S3Error("MethodNotAllowed") if unknown else malformed())
         names = self._names
@@ -118,13 +123,24 @@ class HeadParser:
             number == "1.1"
             and lines <= self._limits.head_lines
             and headers.get("host") in self._hosts
-            and head[len(method) + 1] == _SLASH  # the target, behind a single space
+            and head[len(method) + 1] == _SLASH  # the target, between single spaces
+            and head[len(method) + len(targets[0]) + 2] == _H
             and len(headers) == lines
         ):
             if not upgrade and headers.keys().isdisjoint(_FRAMING):
                 return request, 0, False, False, None
             return self._framed(request, upgrade, None)
         return self._framed(request, upgrade, self._judge(request, head, lines))
+
+    def _escaped(self, head: bytes, line: re.Match[bytes]) -> Head | None:
+        """A head whose target isn't ASCII, which llhttp refuses and S3 takes: clients that forget
+        to encode send UTF-8 as it is. It is judged as if it were encoded, and kept as it came.
+        """
+        target = _NOT_ASCII.sub(lambda byte: b"%%%02X" % ord(byte[0]), line[2])
+        parsed = self.parse(head[: line.start(2)] + target + head[line.end(2) :])
+        if parsed is not None:
+            parsed[0].target = line[2].decode("latin-1")
+        return parsed
 
     def _framed(self, request: Request, upgrade: bool, refusal: S3Error | None) -> Head:
         """The head of `request`, with what its headers say of body and connection."""
@@ -163,7 +179,7 @@ class HeadParser:
         if request.version not in ("HTTP/1.1", "HTTP/1.0"):
             return malformed()
         target = request.target
-        if not head.startswith(f"{request.method} {target} ".encode("latin-1")):
+        if not head.startswith(f"{request.method} {target} H".encode("latin-1")):
             return malformed()  # llhttp lets several spaces pass
         if target[:1] != "/" and not _ABSOLUTE.match(target):
             if request.method == "CONNECT":

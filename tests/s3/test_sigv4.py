@@ -666,3 +666,39 @@ def test_boto3s_presigned_urls_are_proven() -> None:
         identity = identify(request, time.time_ns())
         assert identity.caller.authentication_type == "QueryString"
     client.close()
+
+
+def _presigned_with(extra: str) -> Request:
+    request = Request("PUT", f"/b/k?{extra}", "HTTP/1.1", {"host": "h"})
+    target = sigv4.presign(
+        request,
+        access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY,
+        region="us-east-1",
+        now=NOW,
+        expires_s=60,
+    )
+    return Request("PUT", target, "HTTP/1.1", {"host": "h"})
+
+
+def test_amz_parameters_of_a_presigned_url_count_as_headers() -> None:
+    """As S3 does: some SDKs put ACL and metadata into the URL."""
+    request = _presigned_with("x-amz-acl=private&x-amz-meta-colour=blue%20green&x-other=1")
+    identify(request)
+    assert request.headers == {
+        "host": "h",
+        "x-amz-acl": "private",
+        "x-amz-meta-colour": "blue green",
+    }
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [
+        ("x-amz-copy-source=%2Fb%2Fother", "NotImplemented"),
+        ("x-amz-meta-a=line%0Abreak", "InvalidArgument"),
+        ("x-amz-meta%0A=1", "InvalidArgument"),
+    ],
+)
+def test_amz_parameters_that_could_be_no_header_are_refused(extra: str, code: str) -> None:
+    assert refusal(_presigned_with(extra)).code == code

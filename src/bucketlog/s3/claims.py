@@ -91,6 +91,41 @@ def parameters(target: str) -> dict[str, str]:
     return found
 
 
+_OF_THE_SIGNATURE: Final = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-content-sha256",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-amz-signedheaders",
+    }
+)
+_is_amz_name: Final = re.compile(r"x-amz-[!#$%&'*+.^_`|~0-9a-z-]+").fullmatch
+_is_amz_value: Final = re.compile(r"[^\x00-\x1f\x7f]*").fullmatch
+
+
+def heed_parameters(request: Request) -> None:
+    """Makes headers of the `x-amz-` parameters of a presigned URL, as S3 does; some SDKs put ACL
+    and metadata there. Call it once the signature, which covers them, is proven.
+
+    Raises `S3Error`: InvalidArgument for one that could not be a header; NotImplemented for a copy
+    source, since the request was taken for an upload, whose body would replace the object.
+    """
+    headers = request.headers
+    for sent, value in parameters(request.target).items():
+        name = sent.lower()
+        if not name.startswith("x-amz-") or name in _OF_THE_SIGNATURE:
+            continue
+        if not (_is_amz_name(name) and _is_amz_value(value)):
+            raise S3Error("InvalidArgument", ArgumentName=sent, ArgumentValue=value)
+        if name == "x-amz-copy-source" and name not in headers:
+            raise S3Error("NotImplemented", Header=name)
+        headers.setdefault(name, value)
+
+
 def decoded(text: str) -> str:
     """A name or value of a query without its escapes, a plus as a blank. Bytes as Latin-1."""
     if "%" not in text and "+" not in text:

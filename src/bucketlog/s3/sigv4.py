@@ -206,6 +206,8 @@ def _verified(request: Request, claim: Claim, find_key: FindKey) -> Identity:
     ):
         raise canonical.mismatch(claim.access_key, text, claim.signature, form)
     _refuse_token(request)
+    if claim.is_presigned:
+        claims.heed_parameters(request)
     payload = _PAYLOADS.get(claim.payload)
     if payload is None:
         payload = Payload(claim.payload)

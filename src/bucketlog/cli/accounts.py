@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _account = click.option(
     "--account", help="Name or 12-digit id of the account.  [default: the root account]"
 )
+_of_account = click.option("--account", help="Name or 12-digit id of an account.  [default: all]")
 _access_key = click.option("--access-key", help="Access key to use instead of a new one.")
 _secret_key = click.option(
     "--secret-key", help="Secret to use instead of a new one; - reads it from stdin."
@@ -141,7 +142,7 @@ def add_user(
 
 
 @user.command("list")
-@_account
+@_of_account
 @options.data_folder
 @options.as_json
 def list_users(account: str | None, data: Path | None, config: Path | None, as_json: bool) -> None:
@@ -226,7 +227,7 @@ def add_key(
 
 @key.command("list")
 @click.option("--user", help="Only keys of this user.")
-@_account
+@_of_account
 @options.data_folder
 @options.as_json
 def list_keys(

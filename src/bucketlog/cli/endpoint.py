@@ -30,9 +30,8 @@ _HINTS = {
     "InvalidTargetBucketForLogging": "The target must exist and belong to the same account as the "
     "source.",
     "NoSuchBucket": "`bucketlog logging status` lists the buckets of these keys.",
-    "NotImplemented": "This store can't do that; put `bucketlog serve --upstream` in front of it.",
-    "MethodNotAllowed": "This store can't do that; put `bucketlog serve --upstream` in front of "
-    "it.",
+    "NotImplemented": "This store can't do that.",
+    "MethodNotAllowed": "This store can't do that.",
     "PermanentRedirect": "The bucket is in another Region: give --region.",
     "AuthorizationHeaderMalformed": "The bucket may be in another Region: give --region.",
     "RequestTimeTooSkewed": "Set this machine's clock.",

@@ -91,7 +91,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="bucketlog")
 def bucketlog() -> None:
-    """Complete S3 server access logging for any S3-compatible store, and the best reader of it.
+    """S3 with complete server access logging: every request recorded, delivered, explained.
 
     Example: bucketlog demo
     """

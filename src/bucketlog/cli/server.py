@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bucketlog import settings as configuration
+from bucketlog.cli import options
 from bucketlog.problems import DeliveryProblem, Problem
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def _flags(command: Callable[..., None]) -> Callable[..., None]:
                 row.flag,
                 row.name.replace(".", "__"),
                 multiple=row.is_list,
-                metavar=row.type.upper(),
+                metavar=_metavar(row.type),
                 help=f"{row.meaning}  [default: {row.default or 'none'}; {row.environment}]",
             )(command)
     return click.option(
@@ -35,6 +36,11 @@ def _flags(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Path(dir_okay=False, path_type=Path),
         help=f"TOML file with any setting.  [{configuration.CONFIG}]",
     )(command)
+
+
+def _metavar(kind: str) -> str:
+    """How a help page shows a kind of value: PATH, or the words to choose from."""
+    return kind.replace('" or "', "|").strip('"') if '"' in kind else kind.upper()
 
 
 def _settings(config: Path | None, flags: dict[str, Any]) -> Settings:
@@ -70,19 +76,20 @@ def _tell_root_key(access_key: str, secret_key: str) -> None:
 
 
 @click.command()
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder.")
+@options.data_folder
 @click.option("--wait", is_flag=True, help="Fail (exit code 1) unless all that waited is stored.")
 @click.option("--bucket", help="Only what waits of this source bucket.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was delivered as JSON.")
-def deliver(data: Path | None, wait: bool, bucket: str | None, as_json: bool) -> None:
+def deliver(
+    data: Path | None, config: Path | None, wait: bool, bucket: str | None, as_json: bool
+) -> None:
     """Deliver the log records that are waiting, now.
 
     Asks the running server; without one, delivers from the data folder itself.
 
     Example: bucketlog deliver --wait
     """
-    flags = {} if data is None else {"store.folder": str(data)}
-    settings = configuration.load(flags, os.environ)
+    settings = options.settings(data, config)
     answers = asyncio.run(_deliver(settings, bucket))
     delivered = [item for answer in answers for item in answer.delivered]
     waiting = sum(answer.waiting for answer in answers)

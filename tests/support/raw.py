@@ -174,7 +174,10 @@ class Sender:
         `clock_s`: how far the signer's clock is ahead. `payload` stands in the place of the body's
         hash. `changes` as for `written`.
         """
-        request = AWSRequest(method, f"{self.endpoint}{target}", data=body)
+        # botocore would take the body of a presigned request for a form's fields.
+        request = AWSRequest(
+            method, f"{self.endpoint}{target}", data=body if expires_s is None else b""
+        )
         for name, value in headers:
             request.headers[name] = value
         signer: Any = botocore.auth.S3SigV4Auth(self._credentials, "s3", self._region)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import re
+import select
 import socket
 import ssl
 import struct
+import termios
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +21,8 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from tests.support.server import ACCESS_KEY, SECRET_KEY
+
+_SO_ATTACH_FILTER = 26  # of Linux
 
 Headers = Iterable[tuple[str, str]]
 
@@ -75,6 +81,19 @@ class Connection:
         """Ends the client's side; the answer can still be read."""
         self.socket.shutdown(socket.SHUT_WR)
 
+    def deafen(self) -> int:
+        """Lets the kernel drop all that still comes, and acknowledge what has come; how many bytes
+        of that were not read yet (of TLS: encrypted).
+        """
+        drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # BPF: return 0
+        program = struct.pack("HP", 1, ctypes.addressof(drop_all))
+        self.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        # An acknowledgement may be put off for 40 ms, and no event tells that it was sent.
+        select.select((), (), (), 0.25)
+        answer = fcntl.ioctl(self.socket, termios.FIONREAD, bytes(4))
+        count: int = struct.unpack("i", answer)[0]
+        return count
+
     def reset(self) -> None:
         """Vanishes at once."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -82,10 +101,18 @@ class Connection:
 
     def read(self, size: int) -> bytes:
         """Exactly so many bytes, fewer only at the end."""
-        while len(self._rest) < size and (more := self._receive()):
-            self._rest += more
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
+        pieces, left = [self._rest], size - len(self._rest)
+        while left > 0 and (more := self._receive()):
+            pieces.append(more)
+            left -= len(more)
+        data = b"".join(pieces)
+        self._rest = data[size:]
+        return data[:size]
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received and not asked for yet."""
+        return len(self._rest)
 
     def head(self) -> tuple[int, dict[str, str]]:
         """Status and headers of the next response. EOFError when there is none."""

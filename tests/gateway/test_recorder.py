@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import parties
-from tests.support.gate import ALICE, Gate, code_of, told
+from tests.support.gate import ALICE, BOB, Gate, code_of, told
 from tests.support.wire import Client, MemoryWire, edge
 
 from bucketlog.accesslog.targets import Target
@@ -134,6 +134,18 @@ async def test_the_courier_is_exempt(tmp_path: Path) -> None:
         assert code_of(wire) is None
         assert gate.pauses == []
         assert told(gate.after_a_crash()) == [("other", "REST.PUT.OBJECT", "x", 200)]
+
+
+@pytest.mark.parametrize("query", ["logging", "policy", "acl", "ownershipControls"])
+async def test_a_buckets_owner_can_still_permit_delivery(tmp_path: Path, query: str) -> None:
+    """Even to a bucket that is its own target. Nobody else goes beyond the limit by that."""
+    async with opened(Gate(tmp_path)) as gate:
+        fill(gate)
+        for method in ("GET", "PUT"):
+            assert code_of(await gate.send(method, f"/box?{query}")) is None
+            assert code_of(await gate.send(method, f"/box?{query}", signer=BOB)) == "SlowDown"
+            assert code_of(await gate.send(method, f"/box?{query}", signer=None)) == "SlowDown"
+        assert [one.http_status for one in gate.after_a_crash()] == [200, 200]
 
 
 async def test_a_spool_that_may_drop_serves_on_and_counts(tmp_path: Path) -> None:

@@ -22,8 +22,15 @@ SECRET_KEY = "test/secret+key/0123456789abcdefghijklmn"
 class Server:
     """`bucketlog serve` over a data folder; may be killed and started again."""
 
-    def __init__(self, data: Path, *options: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        env: dict[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
         self.data = data
+        self.log = log or data / "stderr.log"
         self.options = options
         self.env = {
             **os.environ,
@@ -40,7 +47,7 @@ class Server:
         about = self.data / "run" / "server.json"
         about.unlink(missing_ok=True)
         self.data.mkdir(parents=True, exist_ok=True)
-        with (self.data / "stderr.log").open("ab") as errors:
+        with self.log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "bucketlog", "serve", "--data", str(self.data)),
@@ -61,7 +68,7 @@ class Server:
 
     def errors(self) -> str:
         """What it wrote on stderr so far, over all its lives."""
-        return (self.data / "stderr.log").read_text()
+        return self.log.read_text()
 
     def stop(self, sig: int = signal.SIGTERM) -> int:
         """Ends it and waits; SIGKILL is the crash."""

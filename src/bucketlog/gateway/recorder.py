@@ -59,18 +59,17 @@ class Recording(Pause):
     """A request that is to be recorded, and how far that is. Made by `Recorder.begin`.
 
     `ticket`: of the intent that stands, if one does. `is_refused`: there was no room for it, so it
-    doesn't wait again. `is_delivery`: it is the courier's own, and must not wait for the room it
-    makes.
+    doesn't wait again. `beyond_limit`: it makes room, and must not wait for any.
     """
 
-    __slots__ = ("destinations", "exchange", "is_delivery", "is_kept", "is_refused", "ticket")
+    __slots__ = ("beyond_limit", "destinations", "exchange", "is_kept", "is_refused", "ticket")
 
     def __init__(
-        self, destinations: dict[str, Destination], exchange: Exchange, is_delivery: bool
+        self, destinations: dict[str, Destination], exchange: Exchange, beyond_limit: bool
     ) -> None:
         self.destinations = destinations  # by source bucket
         self.exchange = exchange
-        self.is_delivery = is_delivery
+        self.beyond_limit = beyond_limit
         self.ticket: int | None = None
         self.is_refused = False
         self.is_kept = False
@@ -142,7 +141,7 @@ class Recorder:
                 # the other order could record it twice.
                 self._spool.complete(recording.ticket, [])
                 recording.ticket = None
-            recording.ticket = self._spool.intend(parts, beyond_limit=recording.is_delivery)
+            recording.ticket = self._spool.intend(parts, beyond_limit=recording.beyond_limit)
 
         # Without room for it there may be some once the outcome is known.
         if await self._room(recording, write) and self._always_sync:
@@ -160,7 +159,7 @@ class Recorder:
         """
         if recording.ticket is not None:
             self._complete(recording.ticket, recording)
-        elif recording.is_delivery or current_task() is not None:
+        elif recording.beyond_limit or current_task() is not None:
             await self._append(recording)
         else:
             self._turn.append(recording)
@@ -190,7 +189,7 @@ class Recorder:
             self._complete(recording.ticket, recording)
         elif parts := self._parts((recording,)):
             with contextlib.suppress(SpoolProblem):
-                self._spool.append(parts, beyond_limit=recording.is_delivery)
+                self._spool.append(parts, beyond_limit=recording.beyond_limit)
 
     async def _append(self, recording: Recording) -> None:
         parts = self._parts((recording,))
@@ -198,7 +197,7 @@ class Recorder:
             return
 
         def write() -> None:
-            self._spool.append(parts, beyond_limit=recording.is_delivery)
+            self._spool.append(parts, beyond_limit=recording.beyond_limit)
 
         if not await self._room(recording, write):
             self._metrics.count("records_dropped", sum(part.count for part in parts))

@@ -38,7 +38,13 @@ def test_the_demo_tells_the_story_plainly_when_piped() -> None:
 
 
 def test_kept_running_it_says_how_to_use_it_and_ends_with_ctrl_c() -> None:
-    with subprocess.Popen([*DEMO, "--keep"], stdout=subprocess.PIPE, text=True) as process:
+    # Where the tests themselves run in the background, the signal of Ctrl-C comes in ignored.
+    with subprocess.Popen(
+        [*DEMO, "--keep"],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         told = {}
         for line in process.stdout:

@@ -255,6 +255,7 @@ def demo(keep: bool) -> None:
 
 @contextlib.contextmanager
 def _server(keep: bool) -> Iterator[Stage]:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind then, too
     folder = Path(tempfile.mkdtemp(prefix="bucketlog-demo-"))
     keys = ("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
     with (folder / "stderr.log").open("wb") as errors:

@@ -104,6 +104,7 @@ class Pipeline:
         self._run = run
         self._regions = regions
         self._domains = domains
+        self._tells_all = log.isEnabledFor(logging.DEBUG)
         self._sigv2 = partial(sigv2.identify, domains=domains) if accept_sigv2 else None
 
     async def __call__(self, request: Request, wire: Wire, courier: Courier | None = None) -> None:
@@ -414,6 +415,21 @@ class Pipeline:
             wire.content_length or 0,
             wire.bytes_sent,
         )
+        if self._tells_all:
+            log.debug(
+                "%s %s",
+                exchange.request.method,
+                exchange.request.target.partition("?")[0],  # a query may hold a signature
+                extra={
+                    "operation": name,
+                    "status": reply.status,
+                    "error": reply.facts.error_code,
+                    "bytes_sent": wire.bytes_sent,
+                    "ms": round((ended - wire.began) / 1e6, 3),
+                    "remote_ip": wire.peer,
+                    "request_id": exchange.request_id,
+                },
+            )
 
 
 def _owns(caller: Caller, bucket: Bucket | None) -> bool:

@@ -20,7 +20,7 @@ def test_debug_tells_of_each_request_but_not_its_signature(tmp_path: Path) -> No
         server.stop()
     told = [json.loads(line) for line in server.errors().splitlines() if line.startswith("{")]
     (event,) = [event for event in told if event.get("request_id") == request_id]
-    assert event["level"] == "debug"
+    assert event["level"] == "DEBUG"
     assert event["message"] == "GET /src/k"
     assert event["operation"] == "GetObject"
     assert event["status"] == 200

@@ -95,6 +95,8 @@ class Server:
             backlog=BACKLOG,
             ssl=tls,
             ssl_handshake_timeout=self.limits.head_s if tls else None,
+            # An idle client doesn't answer the end of TLS; it isn't waited for.
+            ssl_shutdown_timeout=self.limits.linger_s if tls else None,
         )
         self._listeners.append(listener)
 
@@ -179,9 +181,11 @@ def bind(host: str, port: int, *, share: bool = False) -> socket.socket:
 
     Raises `Problem` when the address can't be had.
     """
+    # Without a host: all addresses, IPv4 and IPv6 where one socket can have both.
+    any_host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
     try:
         found = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host or any_host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
         raise Problem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import Any
 
 import boto3
@@ -201,6 +202,75 @@ def test_http_1_0_needs_no_host(sender: Sender, log: Log) -> None:
     assert (answer.status, answer.code) == (403, "AccessDenied")
     record = log.one(answer.request_id)
     assert (record.host_header, record.request_uri) == (None, "GET /src/hosted HTTP/1.0")
+
+
+# ── damage ──────────────────────────────────────────────────────────────────────────────────────
+
+SHARDS = [
+    b"\x00",
+    b"\r\n",
+    b"\n",
+    b" ",
+    b'"',
+    b"%",
+    b"%00",
+    b"%ff",
+    b"\xff",
+    b"?",
+    b"&",
+    b"/",
+    b":",
+    b"9",
+]
+
+
+def _damaged(request: bytes, chance: Random) -> bytes:
+    """The request with bytes put in, or taken out, at one to three places."""
+    for _ in range(chance.randrange(1, 4)):
+        at = chance.randrange(len(request))
+        request = request[:at] + chance.choice(SHARDS) + request[at + chance.choice((0, 0, 1, 9)) :]
+    return request
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_damaged_is_answered_and_recorded_as_it_was_answered(
+    server: Server, sender: Sender, log: Log, upload: str, seed: int
+) -> None:
+    """No hang, no error of ours, no line that says anything else than the answer."""
+    chance = Random(seed)
+    whole = [
+        sender.signed("GET", "/src/k?versionId=null", [("Range", "bytes=0-5")]),
+        sender.signed("PUT", "/src/damaged", [("Content-MD5", "AAAA")], b"content"),
+        sender.signed("GET", "/src?list-type=2&prefix=a%20b&encoding-type=url"),
+        sender.signed(
+            "POST", "/src?delete", body=b"<Delete><Object><Key>a</Key></Object></Delete>"
+        ),
+        sender.signed("PUT", f"/src/doc?partNumber=1&uploadId={upload}", body=b"part"),
+        sender.signed("PUT", "/src/copied", [("x-amz-copy-source", "/src/doc?versionId=null")]),
+        sender.signed("GET", "/src/k", expires_s=60),
+        sender.written("GET", "/src/k"),
+    ]
+    answers = []
+    for _ in range(100):
+        with sender.connect() as connection:
+            connection.send(_damaged(chance.choice(whole), chance))
+            connection.end()
+            try:
+                answers.append(connection.answer("HEAD"))  # its head is enough
+            except EOFError:
+                continue  # there was no whole head
+    assert len(answers) > 50
+    told = {a.headers["x-amz-request-id"]: a for a in answers if "x-amz-request-id" in a.headers}
+    recorded = [record for record in log.complete().records if record.request_id in told]
+    assert len(recorded) > 30
+    for record in recorded:
+        answer = told[record.request_id or ""]
+        assert record.host_id == answer.headers["x-amz-id-2"]
+        if not (record.operation or "").endswith("_GET"):
+            assert record.http_status == answer.status
+    for answer in answers:
+        assert answer.status < 500 or answer.status == 501
+    still_serves(sender)
 
 
 # ── names ───────────────────────────────────────────────────────────────────────────────────────

@@ -99,6 +99,35 @@ def test_an_upload_cut_off_is_recorded_with_its_time(log: Log, sender: Sender) -
     assert record.total_time is not None
 
 
+def test_clients_that_stall_are_given_up_and_recorded(tmp_path: Path) -> None:
+    env = {f"BUCKETLOG_LIMITS_{name}_TIMEOUT": "1s" for name in ("HEAD", "BODY", "STALL")}
+    with Server(tmp_path / "data", env=env) as server:
+        _prepared(server, 16 * MIB)
+        log, sender = Log(server, "src", prefix="l/"), Sender(server.endpoint)
+        upload = sender.signed("PUT", "/src/stalled", body=bytes(1000))
+        with (
+            Connection(server.endpoint) as up,
+            Connection(server.endpoint, receive_bytes=65536) as down,
+            Connection(server.endpoint) as idle,
+        ):
+            up.send(upload[:-1])
+            idle.send(upload[:100])
+            down.send(sender.signed("GET", "/src/big"))
+            _, headers = down.head()
+            answer = up.answer()
+            assert (answer.status, answer.code) == (400, "RequestTimeout")
+            assert up.is_ended()
+            unfinished = idle.answer()
+            assert (unfinished.status, unfinished.code) == (400, "RequestTimeout")
+            assert idle.is_ended()  # there never was a request, so there is no record
+            record = _hung_up(log, headers["x-amz-request-id"])
+        assert judged(log.one(answer.request_id)) == ("REST.PUT.OBJECT", 400, "RequestTimeout")
+        assert len([one for one in log.complete().records if one.key == "stalled"]) == 1
+        assert (record.http_status, record.object_size) == (200, 16 * MIB)
+        assert 0 < (record.bytes_sent or 0) < 16 * MIB
+        assert (record.total_time or 0) >= 1000
+
+
 # ── proxies ─────────────────────────────────────────────────────────────────────────────────────
 
 FORWARDED = [

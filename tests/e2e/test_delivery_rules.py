@@ -338,6 +338,17 @@ def test_what_waits_outlives_the_server(tmp_path: Path) -> None:
         assert _arrived(server, target, "l/") == sorted([held, waiting])
 
 
+def test_a_flush_gathers_what_waits_in_every_worker(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--workers", "2") as server:
+        source, target = _made(server.client(), "workers")
+        sender = Sender(server.endpoint)
+        request = sender.signed("GET", f"/{source}")
+        asked = [sender.ask(request).request_id for _ in range(40)]  # 40 connections
+        document = flush(server, source)
+        assert _arrived(server, target, "l/") == sorted(asked)
+        assert document.count("<FlushedLoggingObject>") == 2  # one of each worker
+
+
 # ── delivery is itself recorded ─────────────────────────────────────────────────────────────────
 
 

@@ -334,6 +334,14 @@ def test_a_bucket_is_in_the_region_it_was_made_in(s3: Any, europe: Any) -> None:
         s3.create_bucket(Bucket="mars", CreateBucketConfiguration={"LocationConstraint": "mars"})
 
 
+def test_boto3_finds_the_right_region_by_itself(server: Server) -> None:
+    """It learns it from the error document, or from a header where there is none."""
+    for ask in ("head_bucket", "list_objects_v2", "get_bucket_logging"):
+        strange = server.client()  # a fresh one has learnt nothing yet
+        answer = getattr(strange, ask)(Bucket="eu-src")
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
 def test_a_request_signed_for_another_region_is_told_the_right_one(
     server: Server, europe: Any
 ) -> None:

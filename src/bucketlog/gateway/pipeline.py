@@ -340,12 +340,16 @@ class Pipeline:
         return error if access.may_list(caller, bucket, context) else S3Error("AccessDenied")
 
     def _refusal(self, exchange: Exchange, error: S3Error) -> Reply:
-        return errors.reply(
+        reply = errors.reply(
             error,
             resource=exchange.request.target.partition("?")[0],
             request_id=exchange.request_id,
             host_id=exchange.host_id or "",
         )
+        if exchange.bucket is not None and exchange.request.method == "HEAD":
+            # No document can name the right Region; SDKs look for it here, and sign again.
+            reply.headers["x-amz-bucket-region"] = exchange.bucket.region
+        return reply
 
     async def _release(
         self, exchange: Exchange, wire: Wire, recording: Recording | None, reply: Reply
@@ -449,7 +453,7 @@ def _context(request: Request, route: Route, wire: Wire, courier: Courier | None
         wire.received_at,
         route.query,
         wire.peer or None,
-        tls is not None,
+        tls is not None or courier is not None,  # log delivery never leaves the server
         None if tls is None else tls.version,
         None if courier is None else courier.source_arn,
         None if courier is None else courier.source_account,

@@ -254,3 +254,24 @@ def test_a_missing_key_is_told_to_those_who_may_list(
         assert answer.status == 403
         assert shared.one(answer.request_id).error_code == "AccessDenied"
     assert signed.ask(signed.signed("GET", "/shared/private")).code == "AccessDenied"
+
+
+def test_anybody_may_write_where_the_bucket_acl_says_so(
+    server: Server, shared: Log, sender: Sender
+) -> None:
+    s3 = server.client()
+    s3.put_bucket_acl(Bucket="shared", ACL="public-read-write")
+    cases = [
+        ("PUT", "/shared/anybodys", None, True, True),
+        ("GET", "/shared/anybodys", None, True, True),
+        ("GET", "/shared", None, True, True),
+        ("DELETE", "/shared/anybodys", None, True, True),
+        ("GET", "/shared?acl", None, False, None),
+    ]
+    _holds(shared, sender, cases, signed=False)
+    batch = b"<Delete><Object><Key>a</Key></Object></Delete>"
+    answer = sender.ask(sender.written("POST", "/shared?delete", body=batch))
+    parent, child = shared.all(answer.request_id)
+    assert (parent.requester, child.requester) == (None, None)
+    assert (child.http_status, child.acl_required) == (204, True)
+    s3.put_bucket_acl(Bucket="shared", ACL="private")

@@ -159,6 +159,30 @@ def test_a_trusted_proxy_names_the_client(tmp_path: Path) -> None:
             assert (log.one(answer.request_id).remote_ip, sent) == (expected, sent)
 
 
+# ── where the bucket stands ─────────────────────────────────────────────────────────────────────
+
+
+def test_a_bucket_in_the_host_name_is_not_in_the_request_uri(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--domain", "s3.test", "--domain", "localhost") as server:
+        _prepared(server)
+        log, sender = Log(server, "src", prefix="l/"), Sender(server.endpoint)
+        for host, target, operation, key in (
+            ("src.s3.test", "/", "REST.GET.BUCKET", None),
+            ("src.s3.test", "/big", "REST.GET.OBJECT", "big"),
+            ("SRC.s3.test:80", "/src/big", "REST.GET.OBJECT", "src/big"),
+            ("src.localhost.", "//", "REST.GET.OBJECT", "/"),
+            ("src.s3.test", "/?acl", "REST.GET.ACL", None),
+            ("s3.test", "/src/a%2Fb", "REST.GET.OBJECT", "a/b"),
+            ("elsewhere.test", "/src/big", "REST.GET.OBJECT", "big"),
+            ("elsewhere.test", "http://src.s3.test/big", "REST.GET.OBJECT", "big"),
+        ):
+            answer = sender.ask(sender.written("GET", target, [("Host", host)]))
+            record = log.one(answer.request_id)
+            assert judged(record) == (operation, 403, "AccessDenied")
+            assert (record.key, record.host_header) == (key, host)
+            assert record.request_uri == f"GET {target} HTTP/1.1"
+
+
 # ── how lines are written ───────────────────────────────────────────────────────────────────────
 
 

@@ -13,8 +13,9 @@ from tests.support import people
 from tests.support.log import Log, judged
 from tests.support.people import Person
 from tests.support.raw import Answer, Sender, header
-from tests.support.server import Server, enable_logging
+from tests.support.server import Server, allow_delivery, enable_logging
 
+from bucketlog.accesslog import line
 from bucketlog.accesslog.record import LogRecord
 
 SECOND = 1_000_000_000
@@ -266,8 +267,8 @@ def test_a_copy_within_a_bucket_is_two_records(
     for name in ("signature_version", "authentication_type", "host_header"):
         assert getattr(copy, name) == getattr(source, name) is not None
     assert copy.requester == root
-    line = log.lines[answer.request_id][1].decode()
-    assert line.count('"') == 0
+    text = log.lines[answer.request_id][1].decode()
+    assert text.count('"') == 0
 
 
 def test_each_half_of_a_copy_is_in_the_log_of_its_bucket(
@@ -383,8 +384,8 @@ def test_a_batch_delete_is_a_parent_and_a_child_for_each_key(
         assert child.requester == bob.arn
         for name in ("request_uri", "referer", "user_agent", "total_time", "turn_around_time"):
             assert getattr(child, name) is None
-    line = log.lines[parent.request_id or ""][1].decode()
-    assert " BATCH.DELETE.OBJECT batch/a+b - 204 - - 3 - - - - - " in line
+    text = log.lines[parent.request_id or ""][1].decode()
+    assert " BATCH.DELETE.OBJECT batch/a+b - 204 - - 3 - - - - - " in text
 
 
 def test_a_batch_of_another_account_is_refused_key_by_key(
@@ -397,6 +398,39 @@ def test_a_batch_of_another_account_is_refused_key_by_key(
     parent, *children = log.all(answer["ResponseMetadata"]["RequestId"])
     assert judged(parent) == ("REST.POST.MULTI_OBJECT_DELETE", 200, None)
     assert {judged(child) for child in children} == {("BATCH.DELETE.OBJECT", 403, "AccessDenied")}
+
+
+def test_a_thousand_keys_are_a_thousand_and_one_records(server: Server, log: Log) -> None:
+    keys = [f"{number:04} {'k' * 1000}" for number in range(1000)]
+    answer = server.client().delete_objects(
+        Bucket="src", Delete={"Objects": [{"Key": key} for key in keys]}
+    )
+    parent, *children = log.all(answer["ResponseMetadata"]["RequestId"])
+    length = int(answer["ResponseMetadata"]["HTTPHeaders"]["content-length"])
+    assert (parent.bytes_sent, parent.http_status) == (length, 200)
+    assert length > 1_000_000  # longer than what is recorded before it is sent
+    assert [child.key for child in children] == keys
+
+
+def test_an_account_has_its_own_logs(server: Server, root: str, lab: Person) -> None:
+    """Another account's bucket is logged to another account's bucket, root's failures included."""
+    theirs = lab.client(server)
+    for bucket in ("lab-src", "lab-logs"):
+        theirs.create_bucket(Bucket=bucket)
+    allow_delivery(theirs, "lab-logs")
+    more = {"TargetObjectKeyFormat": {"PartitionedPrefix": {}}}
+    enable_logging(theirs, "lab-src", "lab-logs", **more)
+    sender, signed = Sender(server.endpoint), lab.sender(server)
+    answer = sender.ask(sender.signed("GET", "/lab-src"))
+    assert (answer.status, answer.code) == (403, "AccessDenied")
+    assert signed.ask(signed.signed("POST", "/lab-src?logging")).status == 200
+    (entry,) = theirs.list_objects_v2(Bucket="lab-logs")["Contents"]
+    assert entry["Key"].startswith(f"{lab.account_id}/us-east-1/lab-src/")
+    body = theirs.get_object(Bucket="lab-logs", Key=entry["Key"])["Body"].read()
+    record = line.decode(body).record
+    assert record is not None
+    assert (record.bucket_owner, record.requester) == (lab.canonical_id, root)
+    assert (record.http_status, record.request_id) == (403, answer.request_id)
 
 
 # ── multipart ───────────────────────────────────────────────────────────────────────────────────

@@ -483,3 +483,12 @@ def test_only_who_may_list_learns_that_a_key_is_missing() -> None:
     assert access.may_list(ANONYMOUS, with_acl(granted(acl.ALL_USERS, "READ")), context())
     assert not access.may_list(root(BOB), bucket(), context())
     assert outcome(ask(root(BOB), "GetObject", with_acl(granted(BOB, "READ")))) == "denied"
+
+
+def test_what_an_unsigned_request_stored_any_other_may_read() -> None:
+    """The anonymous user has a canonical id; being public, it is ignored with public ACLs."""
+    theirs = stored(acl.ANONYMOUS_OWNER)
+    assert outcome(ask(ANONYMOUS, "GetObject", with_acl(), theirs)) == "Yes"
+    assert outcome(ask(root(BOB), "GetObject", with_acl(), theirs)) == "denied"
+    block = PublicAccessBlock(ignore_public_acls=True)
+    assert outcome(ask(ANONYMOUS, "GetObject", with_acl(block=block), theirs)) == "denied"

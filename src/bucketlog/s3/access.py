@@ -249,7 +249,12 @@ def _by_acl(question: Question, judged: acl.Acl, permission: Permission) -> Deci
     who: tuple[str, ...] = () if account is None else (account.canonical_id,)
     if not block.ignore_public_acls:
         # Only the grants to the two public groups are ignored, not those that stand beside them.
-        who += (acl.ALL_USERS,) if account is None else (acl.ALL_USERS, acl.AUTHENTICATED_USERS)
+        # Nobody in particular has a canonical id: what an unsigned request stored, any may read.
+        who += (
+            (acl.ALL_USERS, acl.ANONYMOUS_OWNER.canonical_id)
+            if account is None
+            else (acl.ALL_USERS, acl.AUTHENTICATED_USERS)
+        )
     if acl.holds(judged, who, permission):
         return Decision(True, True, f"an ACL grants {permission}")
     return _denied(f"neither the bucket policy nor an ACL grants {permission}")

@@ -23,7 +23,7 @@ from bucketlog.problems import Problem
 _LIMIT = 64 * 1024 * 1024
 # How long an answer may take, by question. Only delivering is work.
 _PATIENCE_S = {"deliver": 600.0}
-_PATIENCE_ELSE_S = 5.0
+_PATIENCE_ELSE_S = 3.0
 
 
 class Question(msgspec.Struct):

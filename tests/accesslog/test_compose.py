@@ -319,6 +319,7 @@ maybe = st.none() | words
 sizes = st.none() | st.integers(0, 2**40)
 codes = st.sampled_from([None, "AccessDenied", "NoSuchKey"])  # never a client's own text
 marks = st.none() | st.integers(1, 10**10)
+ids = st.text("0123456789ABCDEFabcxyz+/=", min_size=1, max_size=20)  # the server's own
 
 
 @st.composite
@@ -340,8 +341,8 @@ def exchanges(draw: st.DrawFn) -> Exchange:
     return Exchange(
         request=Request(draw(words), draw(words), draw(words), draw(headers)),
         timing=Timing(draw(st.integers(0, 4 * 10**18)), 1, draw(marks), draw(marks), draw(marks)),
-        request_id=draw(words),
-        host_id=draw(maybe),
+        request_id=draw(ids),
+        host_id=draw(st.none() | ids),
         remote_ip=draw(maybe),
         tls=draw(st.none() | st.builds(Tls, words, words)),
         route=draw(st.none())

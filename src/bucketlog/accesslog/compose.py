@@ -79,16 +79,17 @@ def lines(
             (record.bucket or "", line.encode(record, quoting=quoting, fields=fields))
             for record in records(exchange)
         ]
-    found: list[tuple[str, bytes]] = []
-    head = tail = ""
     end = "\n" if fields == _FAST_FIELDS else f" {_plain(exchange.source_region)}\n"
-    if bucket is not None:
-        client = _client(exchange, bucket)
-        head, tail = _head(exchange, client), _tail(exchange, client)
-        found.append((bucket.name, _line(exchange, route, head, tail, end, quoting)))
+    if bucket is None:
+        if source is None or route.source is None:
+            return []
+        return [(source.name, _source_line(exchange, route, source, end))]
+    client = _client(exchange, bucket)
+    found = [(bucket.name, _line(exchange, route, client, end, quoting))]
     if source is not None and route.source is not None:
         found.append((source.name, _source_line(exchange, route, source, end)))
-    if bucket is not None and facts is not None:
+    if facts is not None and facts.deleted:
+        head, tail = _head(exchange, client), _tail(exchange, client)
         for deleted in facts.deleted:
             found.append((bucket.name, _child_line(exchange, deleted, head, tail, end)))
     return found
@@ -146,26 +147,21 @@ def _client(exchange: Exchange, bucket: Bucket) -> _Client:
     return made
 
 
-def _id(text: str | None) -> str:
-    """A request id or host id: hexadecimal unless somebody else made it."""
-    return text if text is not None and text.isalnum() and text.isascii() else line.plain(text)
-
-
 def _head(exchange: Exchange, client: _Client) -> str:
     """The fields before the operation."""
     return (
         f"{client.owner} {line.timestamp(exchange.timing.received_at)} {client.requester} "
-        f"{_id(exchange.request_id)}"
+        f"{exchange.request_id}"
     )
 
 
 def _tail(exchange: Exchange, client: _Client) -> str:
     """The fields from host id to access point ARN."""
-    return f"{_id(exchange.host_id)} {client.session} -"
+    return f"{exchange.host_id or '-'} {client.session} -"
 
 
 def _line(
-    exchange: Exchange, route: Route, head: str, tail: str, end: str, quoting: line.Quoting
+    exchange: Exchange, route: Route, client: _Client, end: str, quoting: line.Quoting
 ) -> bytes:
     """The record of the request itself: all in one go, for it is on every request's way."""
     request, timing, status, facts = (
@@ -174,28 +170,34 @@ def _line(
         exchange.status,
         exchange.facts,
     )
-    headers, log_name = request.headers, route.operation.log_name
+    headers, operation, key = request.headers, route.operation, route.key
+    log_name = operation.log_name
     uri = f'"{request.method} {request.target} {request.version}"'
-    if quoting != "safe" or not line.is_safe(uri):
-        uri = line.quoted(uri[1:-1], quoting=quoting)
-    quoted = _quoted if quoting == "safe" else _raw
+    if quoting != "safe":
+        uri, quoted = line.quoted(uri[1:-1], quoting=quoting), _raw
+    else:
+        quoted = _quoted
+        if not line.is_safe(uri):
+            uri = line.quoted(uri[1:-1])
     error = exchange.error_code
     size = turn_around = None
     if facts is not None:
         if error is None:
             error = facts.error_code
-        if route.operation.level == "object" and status not in _WITHOUT_OBJECT:
+        if operation.level == "object" and status not in _WITHOUT_OBJECT:
             size = facts.object_size
     if status is not None and 200 <= status < 300 and log_name in _SHOWING_TURN_AROUND:
         turn_around = timing.turn_around_ms
-    total, decision, key = timing.total_ms, exchange.decision, route.key
+    total, decision = timing.total_ms, exchange.decision
     return (
-        f"{head} {_plain(log_name)} {line.encode_twice(key) if key else '-'} {uri} "
-        f"{'-' if status is None else status} {_plain(error)} {exchange.bytes_sent or '-'} "
+        f"{client.owner} {line.timestamp(timing.received_at)} {client.requester} "
+        f"{exchange.request_id} {log_name} {line.encode_twice(key) if key else '-'} {uri} "
+        f"{'-' if status is None else status} {'-' if error is None else _plain(error)} "
+        f"{exchange.bytes_sent or '-'} "
         f"{'-' if size is None else size} {'-' if total is None else total} "
         f"{'-' if turn_around is None else turn_around} "
         f"{quoted(headers.get('referer'))} {quoted(headers.get('user-agent'))} "
-        f"{_plain(route.version_id)} {tail} "
+        f"{_plain(route.version_id)} {exchange.host_id or '-'} {client.session} - "
         f"{'Yes' if decision is not None and decision.acl_required else '-'}{end}"
     ).encode("latin-1")
 

@@ -330,8 +330,21 @@ def test_boto3_reads_back_what_it_wrote(s3: Any, lab: Person) -> None:
 def test_a_bucket_is_in_the_region_it_was_made_in(s3: Any, europe: Any) -> None:
     assert s3.get_bucket_location(Bucket="src")["LocationConstraint"] is None
     assert europe.get_bucket_location(Bucket="eu-src")["LocationConstraint"] == EUROPE
-    with pytest.raises(botocore.exceptions.ClientError, match="InvalidLocationConstraint"):
-        s3.create_bucket(Bucket="mars", CreateBucketConfiguration={"LocationConstraint": "mars"})
+    # From us-east-1 any Region may be named, from another one only itself, and it must be.
+    s3.create_bucket(Bucket="far", CreateBucketConfiguration={"LocationConstraint": EUROPE})
+    assert europe.get_bucket_location(Bucket="far")["LocationConstraint"] == EUROPE
+    illegal = "IllegalLocationConstraintException"
+    for client, constraint, code in (
+        (s3, "mars", "InvalidLocationConstraint"),
+        (s3, "ap-south-1", illegal),
+        (europe, None, illegal),
+        (europe, "us-east-1", illegal),
+    ):
+        where = {} if constraint is None else {"LocationConstraint": constraint}
+        more = {"CreateBucketConfiguration": where} if where else {}
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            client.create_bucket(Bucket="nowhere", **more)
+        assert caught.value.response["Error"]["Code"] == code
 
 
 def test_boto3_finds_the_right_region_by_itself(server: Server) -> None:

@@ -164,7 +164,7 @@ class Pipeline:
             raise wire.refusal
         if route.refusal is not None:
             raise route.refusal
-        caller, payload = self._identify(exchange, wire, courier)
+        caller, payload, region = self._identify(exchange, wire, courier)
         context = _context(request, route, wire, courier)
         operation = route.operation
         if bucket is not None and operation.name != "CreateBucket":
@@ -195,6 +195,7 @@ class Pipeline:
             bucket,
             None if route.source is None else self._source(exchange, caller, context),
             object_owner=None if courier is None else courier.object_owner,
+            region=region,
         )
         if operation.name == "DeleteObjects" and bucket is not None:
             self._let_delete(call, bucket, context, exchange, recording)
@@ -208,10 +209,10 @@ class Pipeline:
 
     def _identify(
         self, exchange: Exchange, wire: Wire, courier: Courier | None
-    ) -> tuple[Caller, sigv4.Payload]:
+    ) -> tuple[Caller, sigv4.Payload, str | None]:
         if courier is not None:
             exchange.caller = courier.caller
-            return courier.caller, sigv4.UNSIGNED
+            return courier.caller, sigv4.UNSIGNED, None
         identity = sigv4.identify(
             exchange.request, self._find_key, wire.received_at, self._regions, self._sigv2
         )
@@ -219,7 +220,7 @@ class Pipeline:
         if bucket is not None and identity.region not in (None, bucket.region):
             raise sigv4.wrong_region(identity, bucket.region)
         exchange.caller = identity.caller
-        return identity.caller, identity.payload
+        return identity.caller, identity.payload, identity.region
 
     def _decide(self, caller: Caller, route: Route, bucket: Bucket, context: Context) -> Decision:
         operation = route.operation

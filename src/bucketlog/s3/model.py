@@ -283,6 +283,7 @@ class Call:
     authorize: Callable[[str, str | None], Decision] | None = None  # (key, version id)
     foresee: Callable[[Facts], Awaitable[None]] | None = None
     object_owner: Owner | None = None  # who shall own what is written; None: the caller
+    region: str | None = None  # that the request was signed for
 
 
 Handler = Callable[[Call], Awaitable[Reply]]

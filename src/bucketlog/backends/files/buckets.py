@@ -79,20 +79,24 @@ class Buckets:
                 "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
             )
         body = await call.body.read(BODY_BYTES)
-        region = self._region_of(xml.location_constraint(body) if body else None)
+        region = self._region_of(xml.location_constraint(body) if body else None, call.region)
         await self._depot.run(
             self._insert, name, region, owner, call.now, wanted or acls.private(owner), ownership
         )
         return Reply(200, {"Location": f"/{name}"})
 
-    def _region_of(self, constraint: str | None) -> str:
+    def _region_of(self, constraint: str | None, signed_for: str | None) -> str:
+        """Where a new bucket goes. Requests signed for us-east-1 may name any Region, others only
+        their own; and must, unless it is the default here.
+        """
         regions = self._depot.regions
-        if constraint is None:
-            return regions[0]
-        constraint = {"EU": "eu-west-1"}.get(constraint, constraint)
-        if constraint in regions:
+        home = signed_for or regions[0]
+        if constraint is None and home in (CLASSIC_REGION, regions[0]):
+            return home
+        constraint = {None: "unspecified", "EU": "eu-west-1"}.get(constraint, constraint or "")
+        if constraint in regions and signed_for in (None, CLASSIC_REGION, constraint):
             return constraint
-        if not xml.is_region(constraint):
+        if constraint != "unspecified" and not xml.is_region(constraint):
             raise S3Error("InvalidLocationConstraint", LocationConstraint=constraint)
         raise S3Error(
             "IllegalLocationConstraintException",

@@ -595,6 +595,20 @@ async def test_a_delivery_is_judged_by_its_target_and_needs_no_signature(gate: G
     assert code_of(wire) is None
 
 
+async def test_a_deny_of_plain_http_does_not_hurt_delivery(gate: Gate) -> None:
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "arn:aws:s3:::logs/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    gate.put_bucket(parties.bucket("logs", parties.ALICE, _delivery("logs"), deny))
+    wire = await gate.send("PUT", "/logs/x", courier=_courier(), signer=None)
+    assert code_of(wire) is None
+    assert code_of(await gate.send("PUT", "/logs/x")) == "AccessDenied"
+
+
 async def test_a_delivery_into_a_logged_bucket_is_recorded(gate: Gate) -> None:
     gate.put_bucket(parties.bucket("other", parties.ALICE, _delivery("other")))
     await gate.send("PUT", "/other/x", courier=_courier(), signer=None)

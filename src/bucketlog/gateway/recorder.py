@@ -203,7 +203,9 @@ class Recorder:
             self._metrics.count("records_dropped", sum(part.count for part in parts))
 
     def _end_turn(self) -> None:
-        turn, self._turn = self._turn, []
+        # One that was broken off meanwhile is written down already.
+        turn = [recording for recording in self._turn if not recording.is_kept]
+        self._turn = []
         kept = False
         try:
             now = monotonic_ns()

@@ -167,7 +167,11 @@ async def test_chunk_framing_is_taken_off(step: int) -> None:
 
 @pytest.mark.parametrize(
     ("said", "crc", "code"),
-    [("5", crc_of(b"other"), "BadDigest"), ("4", None, "IncompleteBody"), ("6", None, "IncompleteBody")],
+    [
+        ("5", crc_of(b"other"), "BadDigest"),
+        ("4", None, "IncompleteBody"),
+        ("6", None, "IncompleteBody"),
+    ],
 )
 async def test_chunks_that_are_not_what_was_said_are_refused(
     said: str, crc: str | None, code: str

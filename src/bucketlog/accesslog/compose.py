@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bucketlog.s3.model import Bucket, Caller, Deleted, Route
 
 # Operations whose records show a turn-around time when they succeed. Amazon's lines have "-" for
-# all others, for every HEAD, and for answers that are errors or 304.
+# all others, for every HEAD, and for answers that are errors or 304 (Q027).
 _SHOWING_TURN_AROUND = frozenset(
     {
         "REST.GET.OBJECT",

@@ -171,7 +171,7 @@ def check(source: Bucket, target: Target, target_bucket: Bucket | None) -> None:
     """Refuses a rule that S3 refuses when it is set; `target_bucket` None: there is none.
 
     In order: `InvalidTargetBucketForLogging` when the target is missing or belongs to another
-    account; `CrossLocationLoggingProhibitted` (so spelled on the wire) when it is in another
+    account; `CrossLocationLoggingProhibitted` (so spelled on the wire, Q001) when it is in another
     Region; `AccessControlListNotSupported` for grants on a target with ACLs disabled. A target
     without permission for log delivery, one that is itself logged, and the source itself pass.
     """
@@ -193,7 +193,7 @@ def check(source: Bucket, target: Target, target_bucket: Bucket | None) -> None:
             locations = {"SourceBucketLocation": source.region, **locations}
         raise S3Error(
             "CrossLocationLoggingProhibitted",
-            "Cross S3 location logging not allowed. ",  # the blank at its end is Amazon's
+            "Cross S3 location logging not allowed. ",  # the blank at its end is Amazon's (Q002)
             **locations,
         )
     if target.grants and not target_bucket.acls_enabled:

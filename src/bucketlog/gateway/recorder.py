@@ -106,7 +106,7 @@ class Recorder:
     ) -> Recording | None:
         """By the rules that now hold for a request's bucket and copy source; None: record nothing.
 
-        A delivery into a bucket that delivers to itself is not recorded: it would never end.
+        A delivery into a bucket that delivers to itself is not recorded: it would never end (Q053).
         """
         bucket = exchange.bucket
         own = self._destination(bucket) if bucket is not None else None

@@ -15,7 +15,7 @@ from bucketlog.s3.errors import S3Error
 from bucketlog.s3.model import Call, Owner, Ownership, PublicAccessBlock, Reply
 
 CLASSIC_REGION = "us-east-1"
-"""Its location is told as nothing, and creating one's own bucket again there is answered 200."""
+"""Its location is told as nothing (Q060), and making one's own bucket again there is 200 (Q062)."""
 
 BODY_BYTES = 1024 * 1024
 """Most of an XML or JSON document in a request body; S3's own limits are lower for each kind."""

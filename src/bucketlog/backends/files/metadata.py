@@ -3,7 +3,7 @@
 Pure. Kept headers are stored as one JSON object, named as they are sent: a GET copies it into
 its reply. Values stay as they came on the wire (bytes as latin-1). Server-side encryption
 "AES256" is accepted and echoed, because clients and policies insist on naming it; content is
-stored as it is, and encrypting it is the disk's business.
+stored as it is, and encrypting it is the disk's business (Q065).
 """
 
 from __future__ import annotations

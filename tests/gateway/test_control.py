@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -28,8 +30,14 @@ FULL = Answer(
 async def listening(folder: Path, name: str, answer: control.Answerer) -> AsyncIterator[None]:
     server = await control.listen(folder, name, answer)
     yield
-    server.close()
-    await server.wait_closed()
+    await server.close()
+    assert not control.socket_path(folder, name).exists()
+
+
+def die(folder: Path, name: str) -> None:
+    """Leaves the socket of a process that was killed."""
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(control.socket_path(folder, name)))
 
 
 async def _echo(question: Question) -> Answer:
@@ -53,19 +61,14 @@ async def test_a_question_is_answered_whole(tmp_path: Path) -> None:
 async def test_all_are_asked_but_oneself_and_the_dead(tmp_path: Path) -> None:
     assert await control.ask_all(tmp_path / "run", Question("x")) == []
     async with listening(tmp_path, "one", _echo), listening(tmp_path, "two", _echo):
-        # A process that was killed leaves its socket.
-        server = await control.listen(tmp_path, "dead", _echo)
-        server.close()
-        await server.wait_closed()
+        die(tmp_path, "dead")
         assert control.socket_path(tmp_path, "dead").exists()
         assert len(await control.ask_all(tmp_path, Question("x"))) == 2
         assert len(await control.ask_all(tmp_path, Question("x"), but="one")) == 1
 
 
 async def test_the_next_of_a_name_takes_its_socket_over(tmp_path: Path) -> None:
-    server = await control.listen(tmp_path, "one", _echo)
-    server.close()
-    await server.wait_closed()
+    die(tmp_path, "one")
     async with listening(tmp_path, "one", _echo):
         assert len(await control.ask_all(tmp_path, Question("x"))) == 1
 
@@ -81,8 +84,8 @@ async def test_sockets_of_names_that_are_gone_for_good_are_removed(tmp_path: Pat
 
 async def test_one_that_hangs_is_an_error_and_not_an_absence(tmp_path: Path) -> None:
     async def hang(question: Question) -> Answer:
-        await asyncio.sleep(0.2)
-        return Answer()
+        await asyncio.Event().wait()
+        raise AssertionError
 
     async with listening(tmp_path, "slow", hang):
         path = control.socket_path(tmp_path, "slow")
@@ -121,11 +124,24 @@ async def test_one_that_hangs_up_without_an_answer_is_absent(tmp_path: Path) -> 
     await server.wait_closed()
 
 
-async def test_a_deep_folder_is_reached_by_a_relative_path_or_is_a_problem(
+async def test_a_folder_may_be_deep(tmp_path: Path) -> None:
+    """Deeper than the 107 bytes that the address of a socket may have."""
+    deep = tmp_path / ("d" * 90) / ("e" * 90)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        async with listening(deep, "one", _echo):
+            assert len(await control.ask_all(deep, Question("x"))) == 1
+            assert len(await control.ask_all(deep, Question("x"))) == 1
+    await asyncio.sleep(0)
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+async def test_without_proc_a_deep_folder_is_reached_from_inside_or_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = tmp_path / ("d" * 90) / ("e" * 90)
     deep.mkdir(parents=True)
+    monkeypatch.setattr(control, "_DESCRIPTORS", tmp_path / "none")
     with pytest.raises(Problem, match="too long for a unix socket"):
         await control.listen(deep, "one", _echo)
     monkeypatch.chdir(deep)

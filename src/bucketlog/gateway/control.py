@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -21,6 +20,8 @@ from bucketlog.gateway.metrics import Snapshot
 from bucketlog.problems import Problem
 
 _LIMIT = 64 * 1024 * 1024
+_ADDRESS_BYTES = 107
+_DESCRIPTORS = Path("/proc/self/fd")  # paths through an open folder
 # How long an answer may take, by question. Only delivering is work.
 _PATIENCE_S = {"deliver": 600.0}
 _PATIENCE_ELSE_S = 3.0
@@ -69,32 +70,65 @@ def sweep(folder: Path, exists: Callable[[str], bool]) -> None:
             path.unlink(missing_ok=True)
 
 
-async def listen(folder: Path, name: str, answer: Answerer) -> asyncio.Server:
-    """Answers questions on this worker's socket until the returned server is closed."""
+class Listener:
+    """A worker's socket, open for questions until it is closed."""
+
+    def __init__(self, path: Path, answer: Answerer) -> None:
+        """Use `listen`."""
+        self._path = path
+        self._answer = answer
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._reach = contextlib.ExitStack()
+
+    async def open(self) -> None:
+        """Begins to listen."""
+        self._path.unlink(missing_ok=True)
+        with contextlib.ExitStack() as reach:
+            short = reach.enter_context(_short(self._path))
+            self._server = await asyncio.start_unix_server(self._connected, short, limit=_LIMIT)
+            self._reach = reach.pop_all()
+
+    async def close(self) -> None:
+        """Takes no more questions, and breaks off what is being answered; the socket is gone."""
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        self._reach.close()
+        for task in self._under_way:
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way.add(task)
+        try:
+            # ValueError: more came than a line may be.
+            with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError):
+                writer.write(msgspec.json.encode(await self._reply(await reader.readline())))
+                writer.write(b"\n")
+                await writer.drain()
+        except asyncio.CancelledError:
+            pass  # by `close`; asyncio would complain of a task that ends so
+        finally:
+            self._under_way.discard(task)
+            writer.close()
+
+    async def _reply(self, line: bytes) -> Answer:
+        try:
+            return await self._answer(msgspec.json.decode(line, type=Question))
+        except msgspec.DecodeError as error:
+            return Answer(error=f"not a question: {error}")
+        except Exception as error:
+            return Answer(error=f"{type(error).__name__}: {error}")
+
+
+async def listen(folder: Path, name: str, answer: Answerer) -> Listener:
+    """Answers questions on this worker's socket. Raises `Problem` when it can't be made."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = socket_path(folder, name)
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # ValueError: more came than a line may be.
-        with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError):
-            line = await reader.readline()
-            try:
-                reply = await answer(msgspec.json.decode(line, type=Question))
-            except msgspec.DecodeError as error:
-                reply = Answer(error=f"not a question: {error}")
-            except Exception as error:
-                reply = Answer(error=f"{type(error).__name__}: {error}")
-            writer.write(msgspec.json.encode(reply) + b"\n")
-            await writer.drain()
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-    # A relative path keeps within the 108 bytes a socket address may have, however deep the
-    # data folder is.
-    return await asyncio.start_unix_server(connected, _short(path), limit=_LIMIT)
+    listener = Listener(socket_path(folder, name), answer)
+    await listener.open()
+    return listener
 
 
 async def ask(path: Path, question: Question, timeout_s: float | None = None) -> Answer | None:
@@ -105,7 +139,8 @@ async def ask(path: Path, question: Question, timeout_s: float | None = None) ->
     if timeout_s is None:
         timeout_s = _PATIENCE_S.get(question.do, _PATIENCE_ELSE_S)
     try:
-        reader, writer = await asyncio.open_unix_connection(_short(path), limit=_LIMIT)
+        with _short(path) as short:
+            reader, writer = await asyncio.open_unix_connection(short, limit=_LIMIT)
     except (ConnectionRefusedError, FileNotFoundError):
         return None
     except BlockingIOError:  # so many have asked that one more can't even be queued
@@ -131,13 +166,27 @@ async def ask_all(folder: Path, question: Question, *, but: str | None = None) -
     return [answer for answer in answers if answer is not None]
 
 
-def _short(path: Path) -> str:
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of a socket, of the 107 bytes that one may have, however deep its folder is.
+
+    Good as long as the context is entered.
+    """
     absolute = os.path.abspath(path)
-    candidates: list[Any] = [absolute, os.path.relpath(path)]
-    shortest: str = min(candidates, key=len)
-    if len(os.fsencode(shortest)) > 107:
-        raise Problem(
-            f"The path {absolute} is too long for a unix socket.",
-            "Choose a data folder with a shorter path, or start from inside it.",
-        )
-    return shortest
+    if len(os.fsencode(absolute)) <= _ADDRESS_BYTES:
+        yield absolute
+        return
+    if not _DESCRIPTORS.is_dir():  # not Linux
+        shorter = os.path.relpath(path)
+        if len(os.fsencode(shorter)) > _ADDRESS_BYTES:
+            raise Problem(
+                f"The path {absolute} is too long for a unix socket.",
+                "Choose a data folder with a shorter path, or start from inside it.",
+            )
+        yield shorter
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield str(_DESCRIPTORS / str(folder) / path.name)
+    finally:
+        os.close(folder)

@@ -238,8 +238,7 @@ class Worker:
         self._courier_task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._courier_task
-        self._control.close()
-        control.socket_path(self._layout.run, self.name).unlink(missing_ok=True)
+        await self._control.close()
         await self.close()
 
     async def close(self) -> None:

@@ -109,13 +109,14 @@ def deliver(
         )
     else:
         for item in delivered:
-            click.echo(f"{item.records:>8} records of {item.source} to {item.target}/{item.key}")
+            word = "record " if item.records == 1 else "records"
+            click.echo(f"{item.records:>8} {word} of {item.source} to {item.target}/{item.key}")
         if not delivered:
             click.echo("nothing was waiting" if not waiting else "nothing could be delivered")
     if wait and waiting and failures:
         reasons = "; ".join(f"{name}: {why}" for name, why in sorted(failures.items()))
         raise DeliveryProblem(
-            f"{waiting} records still wait. {reasons}",
+            f"{waiting} record{' still waits' if waiting == 1 else 's still wait'}. {reasons}",
             "bucketlog logging status tells what is missing.",
         )
 

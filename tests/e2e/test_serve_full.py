@@ -137,6 +137,7 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path, tmp_path: Path)
         assert "Traceback" not in server.errors()
 
 
+@pytest.mark.slow
 def test_a_server_stops_and_starts_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     """Or says why it doesn't start; with room again it starts, and has all records."""
     server = Server(small_disk / "data", log=tmp_path / "stderr.log")

@@ -42,6 +42,7 @@ IMPLEMENTED = {
     "GetObjectAcl",
     "PutObjectAcl",
     "GetBucketPolicy",
+    "GetBucketPolicyStatus",
     "PutBucketPolicy",
     "DeleteBucketPolicy",
     "GetBucketOwnershipControls",

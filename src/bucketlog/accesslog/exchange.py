@@ -73,10 +73,10 @@ class Exchange:
     a copy reads from; it is set once access to it was judged, allowed or not, and not before: a
     request refused earlier never touched the source and leaves no record there.
     `request_id` and `host_id` are made by the server: letters, digits and "+/=" only, so no record
-    needs to quote them. `caller` None: identification failed. `status`, `bytes_sent` (of the body, as really sent) and
-    `facts` None: the answer is not known yet. `error_code` is the code that was answered; where
-    None, the one in `facts` counts. `tls` None: plain HTTP. `source_region` stays None unless it
-    was observed.
+    needs to quote them. `caller` None: identification failed. `status`, `bytes_sent` (of the
+    body, as really sent) and `facts` None: the answer is not known yet. `error_code` is the code
+    that was answered; where None, the one in `facts` counts. `tls` None: plain HTTP.
+    `source_region` stays None unless it was observed.
     """
 
     request: Request

@@ -166,7 +166,7 @@ FlushBucketLogging   POST    logging         s3:PutBucketLogging            - - 
 GetBucketPolicy      GET     policy          s3:GetBucketPolicy             - -           done
 PutBucketPolicy      PUT     policy          s3:PutBucketPolicy             - -           done
 DeleteBucketPolicy   DELETE  policy          s3:DeleteBucketPolicy          - -           done
-GetBucketPolicyStatus GET    policyStatus    s3:GetBucketPolicyStatus       - -           -
+GetBucketPolicyStatus GET    policyStatus    s3:GetBucketPolicyStatus       - -           done
 GetBucketOwnershipControls    GET    ownershipControls s3:GetBucketOwnershipControls - - done
 PutBucketOwnershipControls    PUT    ownershipControls s3:PutBucketOwnershipControls - - done
 DeleteBucketOwnershipControls DELETE ownershipControls s3:PutBucketOwnershipControls - - done

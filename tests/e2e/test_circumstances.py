@@ -86,14 +86,14 @@ def test_a_download_read_to_its_end_tells_all(log: Log, sender: Sender, big: Non
 
 
 def test_an_upload_cut_off_is_recorded_with_its_time(log: Log, sender: Sender) -> None:
-    request = sender.signed("PUT", "/src/cut", body=bytes(4 * MIB))
+    request = sender.signed("PUT", "/src/cut", [("Expect", "100-continue")], bytes(4 * MIB))
+    head, _, body = request.partition(b"\r\n\r\n")
     with sender.connect() as connection:
-        connection.send(request[: 2 * MIB])
+        connection.send(head + b"\r\n\r\n")
+        assert connection.head()[0] == 100  # so the server knows of the request
+        connection.send(body[: 2 * MIB])
         connection.reset()
-    found: list[LogRecord] = []
-    while not found:
-        found = log.of_key("cut")
-    (record,) = found
+    record = log.await_key("cut")
     assert judged(record) == ("REST.PUT.OBJECT", 400, "IncompleteBody")
     assert (record.object_size, record.turn_around_time) == (None, None)
     assert record.total_time is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from xml.sax.saxutils import unescape
 
@@ -89,10 +90,15 @@ class Log:
         assert len(found) == 1, found
         return found[0]
 
-    def of_key(self, key: str) -> list[LogRecord]:
-        """The records of one key that have arrived by now."""
-        self.complete()
-        return [record for record in self.records if record.key == key]
+    def await_key(self, key: str) -> LogRecord:
+        """The one record of a key, as soon as there is one: of a client that didn't wait."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            found = [record for record in self.complete().records if record.key == key]
+            if found:
+                assert len(found) == 1, found
+                return found[0]
+        raise AssertionError(f"no record of {key}")
 
 
 def flush(server: Server, bucket: str) -> str:

@@ -90,12 +90,15 @@ class Log:
         assert len(found) == 1, found
         return found[0]
 
+    def of_key(self, key: str) -> list[LogRecord]:
+        """The records of one key that have arrived by now."""
+        return [record for record in self.complete().records if record.key == key]
+
     def await_key(self, key: str) -> LogRecord:
         """The one record of a key, as soon as there is one: of a client that didn't wait."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            found = [record for record in self.complete().records if record.key == key]
-            if found:
+            if found := self.of_key(key):
                 assert len(found) == 1, found
                 return found[0]
         raise AssertionError(f"no record of {key}")

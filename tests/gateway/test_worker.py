@@ -203,3 +203,13 @@ def test_the_root_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert given is not None
     assert given.account == made.account
     assert process.ensure_root(Layout(tmp_path)) is None
+
+
+async def test_a_worker_that_stops_at_once_leaves_nothing_held(tmp_path: Path) -> None:
+    """Whatever delivery was doing on a thread has ended when the spool is given up."""
+    for _ in range(20):
+        worker = Worker(SETTINGS, Layout(tmp_path))
+        await worker.start([listen.bind("127.0.0.1", 0)], None)
+        await asyncio.sleep(0)
+        await worker.stop()
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == [worker.name]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bucketlog.delivery import batches, tags
 from bucketlog.delivery.batches import Batch
@@ -28,6 +28,8 @@ from bucketlog.spool.segment import Sealed
 from bucketlog.spool.writer import Spool, SpoolSettings
 
 log = logging.getLogger("bucketlog.delivery")
+
+_T = TypeVar("_T")
 
 _SECOND = 1_000_000_000
 _DROP_AT_ONCE = 1000  # held files looked at in one go when giving up the oldest
@@ -157,7 +159,7 @@ class Courier:
         async def keep() -> None:
             while True:
                 await sleep(min(1.0, max(0.05, self._own.settings.sync_interval_s)))
-                await self._guarded(self._tick())
+                await self._guarded(_in_thread(self._own.tick))
 
         async def deliver() -> None:
             while True:
@@ -165,7 +167,9 @@ class Courier:
                 await self._guarded(self.deliver_due())
                 await sleep(1.0)
 
-        await asyncio.gather(keep(), deliver())
+        async with asyncio.TaskGroup() as both:  # cancelled, it ends when both have
+            both.create_task(keep())
+            both.create_task(deliver())
 
     async def _guarded(self, step: Awaitable[object]) -> None:
         """Does a step of a loop that must go on: a problem is logged, and met again next time."""
@@ -175,9 +179,6 @@ class Courier:
             log.warning("%s %s", problem.message, problem.hint or "")
         except Exception:
             log.exception("a step of delivery failed")
-
-    async def _tick(self) -> None:
-        await asyncio.to_thread(self._own.tick)
 
     async def deliver_due(self) -> list[Delivered]:
         """One round: all that is sealed, then what is held and due again, then gives up the old."""
@@ -197,7 +198,7 @@ class Courier:
         async with self._turn:
             for spool in self.spools:
                 # Where sealing fails, as on a full disk, delivering the rest is what helps.
-                await self._kept_going(asyncio.to_thread(spool.seal))
+                await self._kept_going(_in_thread(spool.seal))
             delivered = await self._round(wanted)
         return [item for item in delivered if source_bucket in (None, item.source_bucket)]
 
@@ -227,7 +228,7 @@ class Courier:
         return delivered
 
     async def _part_with(self, spool: Spool) -> None:
-        await asyncio.to_thread(spool.remove)
+        await _in_thread(spool.remove)
         self._adopted.remove(spool)
         counters, tally = spool.counters(), self.tally
         tally.damaged_bytes += counters.damaged_bytes
@@ -252,18 +253,31 @@ class Courier:
         """
         disk, settings = self._own.folder.disk, self._own.settings
         async with self._turn:
-            for folder in await asyncio.to_thread(lambda: list(leftovers(disk, root))):
+            found: list[Folder] = []
+
+            def take(folder: Folder) -> None:
                 try:
-                    if folder.spool_id not in self._given_up:
-                        self._adopted.append(
-                            await asyncio.to_thread(adopt, folder, settings, self._now)
-                        )
+                    self._adopted.append(adopt(folder, settings, self._now))
+                except BaseException:
+                    folder.close()
+                    raise
+
+            try:
+                await _in_thread(lambda: found.extend(leftovers(disk, root)))
+                while found:
+                    folder = found.pop(0)
+                    if folder.spool_id in self._given_up:
+                        folder.close()
                         continue
-                except Problem as problem:
-                    log.error("spool %s: %s %s", folder.spool_id, problem.message, problem.hint)
-                    self._given_up.add(folder.spool_id)
-                    self.tally.troubles += 1
-                folder.close()
+                    try:
+                        await _in_thread(take, folder)
+                    except Problem as problem:
+                        log.error("spool %s: %s %s", folder.spool_id, problem.message, problem.hint)
+                        self._given_up.add(folder.spool_id)
+                        self.tally.troubles += 1
+            finally:
+                for folder in found:
+                    folder.close()
 
     def waiting(self, source_bucket: str | None = None) -> tuple[int, int | None]:
         """How many records of a bucket, or of all, are not delivered, and since when about."""
@@ -301,7 +315,7 @@ class Courier:
     async def _deliver_segment(
         self, folder: Folder, sealed: Sealed, wanted: Callable[[_Route], bool]
     ) -> list[Delivered]:
-        items, missing = await asyncio.to_thread(_read_segment, folder, sealed)
+        items, missing = await _in_thread(_read_segment, folder, sealed)
         if missing:
             self._lost("", missing, f"damaged on disk, see {folder.path / 'damaged'}")
         results = await asyncio.gather(
@@ -310,7 +324,7 @@ class Courier:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        await asyncio.to_thread(folder.retire, sealed)
+        await _in_thread(folder.retire, sealed)
         return [item for item in results if isinstance(item, Delivered)]
 
     async def _put_or_hold(
@@ -324,7 +338,7 @@ class Courier:
             if delivered is not None:
                 return delivered
         held = Held(route_id, batch.number, batch.sealed_at, batch.unique, batch.count)
-        await asyncio.to_thread(folder.hold, held, batch.parts())
+        await _in_thread(folder.hold, held, batch.parts())
         return None
 
     async def _try(self, route: _Route, batch: Batch) -> Delivered | None:
@@ -365,8 +379,9 @@ class Courier:
         route = self._routes.get(route_id)
         if route is not None and not wanted(route):
             return delivered
-        for held in await asyncio.to_thread(_some, folder.held(route_id)):
-            items = await asyncio.to_thread(_read_held, folder, held)
+        names = folder.held(route_id)
+        for held in await _in_thread(lambda: list(islice(names, _HELD_PER_ROUND))):
+            items = await _in_thread(_read_held, folder, held)
             for batch in items:
                 route = self._routes.setdefault(route_id, _Route(batch.destination.source_bucket))
                 if not wanted(route):
@@ -379,22 +394,22 @@ class Courier:
             missing = held.records - sum(batch.count for batch in items)
             if missing:
                 self._lost(route.source_bucket if route else "", missing, "damaged on disk")
-            await asyncio.to_thread(folder.release, held)
+            await _in_thread(folder.release, held)
         return delivered
 
     # What is given up
 
     async def _give_up(self, folder: Folder) -> None:
         """Drops held records that are too old or too many, and says so."""
-        while overdue := await asyncio.to_thread(self._overdue, folder):
+        while overdue := await _in_thread(self._overdue, folder):
             for held, reason in overdue:
-                items = await asyncio.to_thread(_read_held, folder, held)
+                items = await _in_thread(_read_held, folder, held)
                 route = self._routes.get(held.route)
                 source = items[0].destination.source_bucket if items else None
                 if source is None and route is not None:
                     source = route.source_bucket
                 self._lost(source or "", held.records, reason)
-                await asyncio.to_thread(folder.release, held)
+                await _in_thread(folder.release, held)
 
     def _overdue(self, folder: Folder) -> list[tuple[Held, str]]:
         """The oldest held files beyond the bounds, some at a time."""
@@ -439,6 +454,18 @@ class Courier:
         self._health.lost(source_bucket, records, reason, self._now())
 
 
+async def _in_thread(function: Callable[..., _T], *arguments: object) -> _T:
+    """Calls what waits for the disk; cancelled, ends only when that has: its files are closed next."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # or asyncio complains that nobody asked
+        raise
+
+
 def route_of(batch: Batch) -> str:
     """What a batch's destination is filed under: 16 hex digits, the same for every day."""
     destination = batch.destination
@@ -470,7 +497,3 @@ def _read_segment(folder: Folder, sealed: Sealed) -> tuple[list[Batch], int]:
 def _read_held(folder: Folder, held: Held) -> list[Batch]:
     frames = folder.read_held(held)
     return batches.split(frames, folder.spool_id, held.number, held.sealed_at)
-
-
-def _some(names: Iterator[Held]) -> list[Held]:
-    return list(islice(names, _HELD_PER_ROUND))

@@ -455,7 +455,7 @@ class Courier:
 
 
 async def _in_thread(function: Callable[..., _T], *arguments: object) -> _T:
-    """Calls what waits for the disk; cancelled, ends only when that has: its files are closed next."""
+    """Calls what waits for the disk. Cancelled, it ends with it: its files are closed next."""
     running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
     try:
         return await asyncio.shield(running)

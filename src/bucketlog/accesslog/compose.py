@@ -79,7 +79,10 @@ def lines(
             (record.bucket or "", line.encode(record, quoting=quoting, fields=fields))
             for record in records(exchange)
         ]
-    end = "\n" if fields == _FAST_FIELDS else f" {_plain(exchange.source_region)}\n"
+    end = "\n"
+    if fields != _FAST_FIELDS:
+        region = exchange.source_region
+        end = " -\n" if region is None else f" {_plain(region)}\n"
     if bucket is None:
         if source is None or route.source is None:
             return []
@@ -188,7 +191,7 @@ def _line(
             size = facts.object_size
     if status is not None and 200 <= status < 300 and log_name in _SHOWING_TURN_AROUND:
         turn_around = timing.turn_around_ms
-    total, decision = timing.total_ms, exchange.decision
+    total, decision, version_id = timing.total_ms, exchange.decision, route.version_id
     return (
         f"{client.owner} {line.timestamp(timing.received_at)} {client.requester} "
         f"{exchange.request_id} {log_name} {line.encode_twice(key) if key else '-'} {uri} "
@@ -197,7 +200,8 @@ def _line(
         f"{'-' if size is None else size} {'-' if total is None else total} "
         f"{'-' if turn_around is None else turn_around} "
         f"{quoted(headers.get('referer'))} {quoted(headers.get('user-agent'))} "
-        f"{_plain(route.version_id)} {exchange.host_id or '-'} {client.session} - "
+        f"{'-' if version_id is None else _plain(version_id)} {exchange.host_id or '-'} "
+        f"{client.session} - "
         f"{'Yes' if decision is not None and decision.acl_required else '-'}{end}"
     ).encode("latin-1")
 

@@ -113,7 +113,7 @@ class Pipeline:
             request=request,
             timing=Timing(wire.received_at, wire.began, wire.body_received or None),
             request_id=f"{_random.getrandbits(64):016X}",
-            host_id=f"{_random.getrandbits(256):064X}",
+            host_id=f"{_random.getrandbits(128):032X}",
             remote_ip=wire.peer or None,
             tls=wire.tls,
         )

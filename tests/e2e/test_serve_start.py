@@ -156,7 +156,7 @@ SETTINGS = [
     (("--tls-cert", "cert.pem"), {}, "server.tls_key is not"),
     (("--tls-cert", "no.pem", "--tls-key", "no.pem"), {}, "no.pem can't be used"),
     (("--config", "/nowhere.toml"), {}, "/nowhere.toml can't be read"),
-    ((), {"BUCKETLOG_ROOT_SECRET_KEY": ""}, "Only one half of the root key"),
+    ((), {"BUCKETLOG_ROOT_SECRET_KEY": ""}, "BUCKETLOG_ROOT_SECRET_KEY is not set"),
 ]
 
 

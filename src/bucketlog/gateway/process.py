@@ -35,7 +35,7 @@ from bucketlog.gateway.metrics import Snapshot
 from bucketlog.gateway.worker import Layout, Worker
 from bucketlog.problems import Problem, SettingsProblem
 from bucketlog.s3.model import Credential
-from bucketlog.settings import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Settings
+from bucketlog.settings import Settings, root_key
 from bucketlog.state.accounts import Accounts
 from bucketlog.state.database import Database
 from bucketlog.state.generation import Generation
@@ -73,7 +73,7 @@ def run(settings: Settings, made_root: Callable[[str, str], None], ready: Ready)
     tls = _tls(settings)
     with _sole_server(layout):
         made = ensure_root(layout)
-        if made is not None and not os.environ.get(ROOT_ACCESS_KEY):
+        if made is not None and root_key(os.environ) is None:
             made_root(made.access_key, made.secret_key)
         if settings.server.workers == 1:
             _loop()(_alone(settings, layout, tls, ready))
@@ -113,13 +113,11 @@ def _where(layout: Layout) -> str:
 
 def ensure_root(layout: Layout) -> Credential | None:
     """Sees to the root account; its credential if that is new. See `Accounts.ensure_root`."""
-    environment = os.environ
+    access_key, secret_key = root_key(os.environ) or (None, None)
     generation = Generation.open(layout.data)
     database = Database.open(layout.data)
     try:
-        return Accounts(database, generation).ensure_root(
-            environment.get(ROOT_ACCESS_KEY) or None, environment.get(ROOT_SECRET_KEY) or None
-        )
+        return Accounts(database, generation).ensure_root(access_key, secret_key)
     finally:
         database.close()
         generation.close()

@@ -8,7 +8,7 @@ None.
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bucketlog.accesslog import line
 from bucketlog.accesslog.record import FIELDS, LogRecord
@@ -41,6 +41,7 @@ _SHOWING_TURN_AROUND = frozenset(
 )
 _WITHOUT_OBJECT = (403, 404)
 _NO_TLS = (None, None)
+_join = " ".join
 _FAST_FIELDS = 26  # as many fields as the fast lines have, without the one that may be left out
 _DELETED = "BATCH.DELETE.OBJECT"
 
@@ -79,22 +80,19 @@ def lines(
             (record.bucket or "", line.encode(record, quoting=quoting, fields=fields))
             for record in records(exchange)
         ]
-    end = "\n"
-    if fields != _FAST_FIELDS:
-        region = exchange.source_region
-        end = " -\n" if region is None else f" {_plain(region)}\n"
+    ends = _ends(fields, exchange.source_region)
     if bucket is None:
         if source is None or route.source is None:
             return []
-        return [(source.name, _source_line(exchange, route, source, end))]
+        return [(source.name, _source_line(exchange, route, source, ends))]
     client = _client(exchange, bucket)
-    found = [(bucket.name, _line(exchange, route, client, end, quoting))]
+    found = [(bucket.name, _line(exchange, route, client, ends, quoting))]
     if source is not None and route.source is not None:
-        found.append((source.name, _source_line(exchange, route, source, end)))
+        found.append((source.name, _source_line(exchange, route, source, ends)))
     if facts is not None and facts.deleted:
         head, tail = _head(exchange, client), _tail(exchange, client)
         for deleted in facts.deleted:
-            found.append((bucket.name, _child_line(exchange, deleted, head, tail, end)))
+            found.append((bucket.name, _child_line(exchange, deleted, head, tail, ends)))
     return found
 
 
@@ -106,14 +104,46 @@ _quoted = lru_cache(maxsize=512)(line.quoted)
 _raw = lru_cache(maxsize=512)(partial(line.quoted, quoting="amazon"))
 
 
-class _Client(NamedTuple):
-    """What is the same in all records of a client's calls to a bucket."""
+@lru_cache(maxsize=64)
+def _ends(fields: int, source_region: str | None) -> tuple[str, str]:
+    """The fields from access point ARN on: of a request that no ACL decided, and of one it did."""
+    region = "" if fields == _FAST_FIELDS else f" {line.plain(source_region)}"
+    return f"- -{region}\n", f"- Yes{region}\n"
 
-    bucket: Bucket
-    caller: Caller | None
-    owner: str  # bucket owner and bucket
-    requester: str  # remote IP and requester
-    session: str  # from signature version to TLS version
+
+class _Client:
+    """What is the same in all records of a client's calls to a bucket, and in those of a second."""
+
+    __slots__ = ("_owner", "_requester", "_second", "_start", "bucket", "caller", "session")
+
+    def __init__(self, exchange: Exchange, bucket: Bucket) -> None:
+        caller = exchange.caller
+        tls_version, cipher_suite = exchange.tls or _NO_TLS
+        parts = (
+            None if caller is None else caller.signature_version,
+            cipher_suite,
+            None if caller is None else caller.authentication_type,
+            exchange.request.headers.get("host"),
+            tls_version,
+        )
+        self.bucket = bucket
+        self.caller = caller
+        self.session = " ".join(line.plain(part) for part in parts)
+        self._owner = f"{line.plain(bucket.owner.canonical_id)} {line.plain(bucket.name)}"
+        self._requester = (
+            f"{line.plain(exchange.remote_ip)} "
+            f"{line.plain(None if caller is None else caller.requester)}"
+        )
+        self._second = -1
+        self._start = ""
+
+    def start(self, at: int) -> str:
+        """The fields from bucket owner to requester."""
+        second = at // 1_000_000_000
+        if second != self._second:
+            self._start = f"{self._owner} {line.timestamp(at)} {self._requester}"
+            self._second = second
+        return self._start
 
 
 # By identity: a `_Client` holds on to its bucket and caller, so an id stands for one object.
@@ -122,49 +152,34 @@ _MOST_CLIENTS = 4096
 
 
 def _client(exchange: Exchange, bucket: Bucket) -> _Client:
-    caller, tls = exchange.caller, exchange.tls
-    host_header = exchange.request.headers.get("host")
-    place = (id(bucket), id(caller), exchange.remote_ip, host_header, tls)
+    caller = exchange.caller
+    place = (
+        id(bucket),
+        id(caller),
+        exchange.remote_ip,
+        exchange.request.headers.get("host"),
+        exchange.tls,
+    )
     known = _clients.get(place)
-    if known is not None:
-        return known
-    tls_version, cipher_suite = tls or _NO_TLS
-    parts = (
-        None if caller is None else caller.signature_version,
-        cipher_suite,
-        None if caller is None else caller.authentication_type,
-        host_header,
-        tls_version,
-    )
-    made = _Client(
-        bucket,
-        caller,
-        f"{line.plain(bucket.owner.canonical_id)} {line.plain(bucket.name)}",
-        f"{line.plain(exchange.remote_ip)} "
-        f"{line.plain(None if caller is None else caller.requester)}",
-        " ".join(line.plain(part) for part in parts),
-    )
-    if len(_clients) >= _MOST_CLIENTS:
-        _clients.clear()
-    _clients[place] = made
-    return made
+    if known is None:
+        if len(_clients) >= _MOST_CLIENTS:
+            _clients.clear()
+        known = _clients[place] = _Client(exchange, bucket)
+    return known
 
 
 def _head(exchange: Exchange, client: _Client) -> str:
     """The fields before the operation."""
-    return (
-        f"{client.owner} {line.timestamp(exchange.timing.received_at)} {client.requester} "
-        f"{exchange.request_id}"
-    )
+    return f"{client.start(exchange.timing.received_at)} {exchange.request_id}"
 
 
 def _tail(exchange: Exchange, client: _Client) -> str:
-    """The fields from host id to access point ARN."""
-    return f"{exchange.host_id or '-'} {client.session} -"
+    """The fields from host id to TLS version."""
+    return f"{exchange.host_id or '-'} {client.session}"
 
 
 def _line(
-    exchange: Exchange, route: Route, client: _Client, end: str, quoting: line.Quoting
+    exchange: Exchange, route: Route, client: _Client, ends: tuple[str, str], quoting: line.Quoting
 ) -> bytes:
     """The record of the request itself: all in one go, for it is on every request's way."""
     request, timing, status, facts = (
@@ -183,30 +198,44 @@ def _line(
         if not line.is_safe(uri):
             uri = line.quoted(uri[1:-1])
     error = exchange.error_code
-    size = turn_around = None
+    size = turn_around = "-"
     if facts is not None:
         if error is None:
             error = facts.error_code
-        if operation.level == "object" and status not in _WITHOUT_OBJECT:
-            size = facts.object_size
-    if status is not None and 200 <= status < 300 and log_name in _SHOWING_TURN_AROUND:
-        turn_around = timing.turn_around_ms
-    total, decision, version_id = timing.total_ms, exchange.decision, route.version_id
-    return (
-        f"{client.owner} {line.timestamp(timing.received_at)} {client.requester} "
-        f"{exchange.request_id} {log_name} {line.encode_twice(key) if key else '-'} {uri} "
-        f"{'-' if status is None else status} {'-' if error is None else _plain(error)} "
-        f"{exchange.bytes_sent or '-'} "
-        f"{'-' if size is None else size} {'-' if total is None else total} "
-        f"{'-' if turn_around is None else turn_around} "
-        f"{quoted(headers.get('referer'))} {quoted(headers.get('user-agent'))} "
-        f"{'-' if version_id is None else _plain(version_id)} {exchange.host_id or '-'} "
-        f"{client.session} - "
-        f"{'Yes' if decision is not None and decision.acl_required else '-'}{end}"
+        if (
+            facts.object_size is not None
+            and operation.level == "object"
+            and status not in _WITHOUT_OBJECT
+        ):
+            size = str(facts.object_size)
+    if log_name in _SHOWING_TURN_AROUND and status is not None and 200 <= status < 300:
+        turn_around = str(timing.turn_around_ms or "-")
+    total, referer, version_id = timing.total_ms, headers.get("referer"), route.version_id
+    decision = exchange.decision
+    return _join(
+        (
+            client.start(timing.received_at),
+            exchange.request_id,
+            log_name,
+            line.encode_twice(key) if key else "-",
+            uri,
+            str(status) if status else "-",
+            "-" if error is None else _plain(error),
+            str(exchange.bytes_sent) if exchange.bytes_sent else "-",
+            size,
+            "-" if total is None else str(total),
+            turn_around,
+            '"-"' if referer is None else quoted(referer),
+            quoted(headers.get("user-agent")),
+            "-" if version_id is None else _plain(version_id),
+            exchange.host_id or "-",
+            client.session,
+            ends[decision is not None and decision.acl_required],
+        )
     ).encode("latin-1")
 
 
-def _source_line(exchange: Exchange, route: Route, bucket: Bucket, end: str) -> bytes:
+def _source_line(exchange: Exchange, route: Route, bucket: Bucket, ends: tuple[str, str]) -> bytes:
     """The read side of a copy."""
     source, operation, facts, status = (
         route.source,
@@ -223,19 +252,18 @@ def _source_line(exchange: Exchange, route: Route, bucket: Bucket, end: str) -> 
         f"{line.encode_twice(source.key) if source.key else '-'} - "
         f"{'-' if status is None else status} {_plain(error_code_of(exchange))} - "
         f"{'-' if size is None else size} - - - - {_plain(source.version_id)} "
-        f"{_tail(exchange, client)} "
-        f"{'Yes' if exchange.source_acl_required else '-'}{end}"
+        f"{_tail(exchange, client)} {ends[exchange.source_acl_required]}"
     ).encode("ascii")
 
 
-def _child_line(exchange: Exchange, deleted: Deleted, head: str, tail: str, end: str) -> bytes:
+def _child_line(exchange: Exchange, deleted: Deleted, head: str, tail: str, ends: tuple[str, str]) -> bytes:
     """One key of a batch delete; there may be a thousand of them."""
     size = deleted.object_size
     return (
         f"{head} {_DELETED} {line.encode_key(_DELETED, deleted.key)} - "
         f"{'-' if exchange.status is None else deleted.status} {_plain(deleted.error_code)} - "
         f"{'-' if size is None else size} - - - - {_plain(deleted.version_id)} {tail} "
-        f"{'Yes' if deleted.acl_required else '-'}{end}"
+        f"{ends[deleted.acl_required]}"
     ).encode("ascii")
 
 

@@ -367,9 +367,14 @@ class Pipeline:
             # A short answer: what is about to be sent is written down, then sent.
             exchange.status, exchange.facts = reply.status, reply.facts
             exchange.bytes_sent = 0 if head or not isinstance(body, bytes) else len(body)
-            exchange.timing.first_sent = exchange.timing.last_sent = time.monotonic_ns()
+            recorder = self._recorder
             try:
-                await self._recorder.keep(recording)
+                if recorder.joins(recording):
+                    await recording
+                else:
+                    exchange.timing.first_sent = exchange.timing.last_sent = time.monotonic_ns()
+                if not recording.is_kept or recorder.syncs_always:
+                    await recorder.keep(recording)
             except S3Error as error:
                 discard(reply)
                 reply = self._unrecorded(exchange, error)

@@ -76,7 +76,10 @@ class Recording(Pause):
 
 
 class Recorder:
-    """Keeps the records of one worker in its spool."""
+    """Keeps the records of one worker in its spool.
+
+    `syncs_always`: a record is only kept once it would survive a power cut.
+    """
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class Recorder:
         self._fields = fields
         self._quoting = quoting
         self._drop_when_full = drop_when_full
-        self._always_sync = spool.settings.sync == "always"
+        self.syncs_always = spool.settings.sync == "always"
         self._sleep = sleep
         self._tell_again_at = 0
         self._turn: list[Recording] = []
@@ -144,7 +147,7 @@ class Recorder:
             recording.ticket = self._spool.intend(parts, beyond_limit=recording.beyond_limit)
 
         # Without room for it there may be some once the outcome is known.
-        if await self._room(recording, write) and self._always_sync:
+        if await self._room(recording, write) and self.syncs_always:
             try:
                 await self._spool.durable()
             except SpoolProblem as problem:
@@ -153,29 +156,33 @@ class Recorder:
     async def keep(self, recording: Recording) -> None:
         """Writes down what happened. Raises `S3Error` when a request that has had no effect yet
         can't be recorded; one that has (there is an intent) is never refused here.
-
-        A request that runs outside any Task waits for the others of this turn of the event loop;
-        then all are written down at once, which is a third of the work.
         """
         if recording.ticket is not None:
             self._complete(recording.ticket, recording)
-        elif recording.beyond_limit or current_task() is not None:
+        elif not recording.is_kept:
             await self._append(recording)
-        else:
-            self._turn.append(recording)
-            if len(self._turn) == 1:
-                get_running_loop().call_soon(self._end_turn)
-            await recording
-            if not recording.is_kept:
-                await self._append(recording)
         recording.is_kept = True
-        if self._always_sync:
+        if self.syncs_always:
             try:
                 await self._spool.durable()
             except SpoolProblem as problem:
                 # The record is in the system's memory and survives this process; what it
                 # describes can't be undone. Counted as a failed sync, seen in /metrics.
                 log.error("a record is not on the disk yet: %s", problem.message)
+
+    def joins(self, recording: Recording) -> bool:
+        """Whether a request waits for the others of this turn of the event loop, and they are all
+        written down at once: a third of the work. If so, `await recording`, then `keep` it.
+
+        Only for one that runs outside any Task, and whose answer is short and is known.
+        """
+        if recording.ticket is not None or recording.beyond_limit or current_task() is not None:
+            return False
+        turn = self._turn
+        turn.append(recording)
+        if len(turn) == 1:
+            get_running_loop().call_soon(self._end_turn)
+        return True
 
     def give_up(self, recording: Recording) -> None:
         """Writes down, without waiting, what is known of a request that is broken off.
@@ -221,7 +228,7 @@ class Recorder:
             log.exception("several records could not be made; each is tried by itself")
         for recording in turn:
             recording.is_kept = kept
-            recording.resume()
+            recording.resumed(recording.coroutine)
 
     def _complete(self, ticket: int, recording: Recording) -> None:
         try:
@@ -267,13 +274,13 @@ class Recorder:
     def _parts(self, recordings: Iterable[Recording]) -> list[Part]:
         """The records of these requests, those with the same destination together."""
         groups: dict[bytes, list[bytes]] = {}
+        fields, quoting, lines_of = self._fields, self._quoting, compose.lines
         for recording in recordings:
             exchange, destinations = recording.exchange, recording.destinations
             day = exchange.timing.received_at // _DAY_NS
-            for bucket, line in compose.lines(exchange, self._fields, self._quoting):
-                destination = destinations.get(bucket)
-                if destination is not None:
-                    tag = destination.tag_on(day)
+            for bucket, line in lines_of(exchange, fields, quoting):
+                if bucket in destinations:
+                    tag = destinations[bucket].tag_on(day)
                     if tag in groups:
                         groups[tag].append(line)
                     else:

@@ -251,7 +251,7 @@ class Connection(asyncio.Protocol):
             self._finish()
         else:
             if isinstance(waits_for, eager.Pause):
-                waits_for.resume = partial(self._resume, coroutine)
+                waits_for.coroutine, waits_for.resumed = coroutine, self._resume
             else:
                 self.task = self._server.loop.create_task(self._see_through(coroutine, waits_for))
 

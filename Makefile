@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow test-all check fix docs bench constraints clean
+.PHONY: help demo serve native wheel test test-slow test-all check fix docs bench bench-read constraints clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,40 +15,57 @@ help:  ## list the verbs
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv module is missing; on Debian run: apt-get install python3-venv"; exit 1; }
 	@echo "setting up .venv (once)"
+	@command -v cargo >/dev/null || echo "there is no Rust here; maturin will try to fetch it"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --upgrade pip -c constraints.txt
-	@$(BIN)/python -m pip install -q -c constraints.txt --group dev -e '.[all]'
+	@$(BIN)/python -m pip install -q -c constraints.txt --group dev -e '.[all]' || { \
+	  command -v cargo >/dev/null || \
+	  echo "The kernel is written in Rust (1.88 or newer), and there is no cargo here. Install it from" \
+	    "your system or with rustup, then run this again."; exit 1; }
+	@touch $@ .venv/native
+
+# The kernel again, when its source has changed.
+.venv/native: .venv/ready native/Cargo.toml $(wildcard native/src/*.rs)
+	@echo "building the kernel"
+	@$(BIN)/maturin develop --release -q
 	@touch $@
 
-demo: .venv/ready  ## the whole story of server access logging, told with real requests
+native: .venv/native  ## build the kernel, if its source has changed
+
+wheel: .venv/ready  ## a wheel for this platform in dist/
+	$(BIN)/maturin build --release --out dist
+
+demo: .venv/native  ## the whole story of server access logging, told with real requests
 	@$(BIN)/bucketlog demo
 
-serve: .venv/ready  ## S3 with access logging on 127.0.0.1:9000
+serve: .venv/native  ## S3 with access logging on 127.0.0.1:9000
 	@$(BIN)/bucketlog serve
 
-test: .venv/ready  ## the tests that take seconds
+test: .venv/native  ## the tests that take seconds
 	$(PYTEST) -q -n 2 --dist loadfile -m "not slow"
 
-test-slow: .venv/ready  ## crashes under load, big bodies, real clients at length
+test-slow: .venv/native  ## crashes under load, big bodies, real clients at length
 	$(PYTEST) -q -m slow --timeout 900
 
 test-all: test test-slow  ## both
 
-check: .venv/ready  ## format, lint, types, layers, spelling
+check: .venv/native  ## format, lint, types, layers, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell src tests docs README.md CHANGELOG.md
+	$(BIN)/codespell src native/src tests docs README.md CHANGELOG.md
+	cargo fmt --check --manifest-path native/Cargo.toml
+	cargo clippy -q --manifest-path native/Cargo.toml --release --all-targets -- -D warnings
 
 fix: .venv/ready  ## format and repair what can be repaired
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: .venv/ready  ## write the reference pages from the tables
+docs: .venv/native  ## write the reference pages from the tables
 	$(BIN)/python docs/generate.py
 
-bench: .venv/ready  ## CPU per request, logging on against off, streaming
+bench: .venv/native  ## CPU per request, logging on against off, streaming
 	$(BIN)/python bench/serve.py
 
 constraints: .venv/ready  ## pin what is installed now

@@ -102,7 +102,9 @@ def main() -> None:
         pairs = list(zip(found["plain"], found["logged"], strict=True))
         extra = statistics.median(after - before for before, after in pairs)
         share = statistics.median(1 - before / after for before, after in pairs)
-        tell(f"of that, logging is          {extra:7.1f} us, {share:.1%}, median of {len(pairs)} pairs")
+        tell(
+            f"of that, logging is          {extra:7.1f} us, {share:.1%}, median of {len(pairs)} pairs"
+        )
         big = {name: signed(server.endpoint, f"/{name}/big") for name in ("plain", "logged")}
         found = rounds(server, big, given.count // 8, 9)
         for name in big:

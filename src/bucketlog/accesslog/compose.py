@@ -15,7 +15,7 @@ from bucketlog.accesslog.record import FIELDS, LogRecord
 
 if TYPE_CHECKING:
     from bucketlog.accesslog.exchange import Exchange
-    from bucketlog.s3.model import Bucket, Caller, Deleted, Route
+    from bucketlog.s3.model import Bucket, Deleted, Route
 
 # Operations whose records show a turn-around time when they succeed. Amazon's lines have "-" for
 # all others, for every HEAD, and for answers that are errors or 304 (Q027).
@@ -256,7 +256,9 @@ def _source_line(exchange: Exchange, route: Route, bucket: Bucket, ends: tuple[s
     ).encode("ascii")
 
 
-def _child_line(exchange: Exchange, deleted: Deleted, head: str, tail: str, ends: tuple[str, str]) -> bytes:
+def _child_line(
+    exchange: Exchange, deleted: Deleted, head: str, tail: str, ends: tuple[str, str]
+) -> bytes:
     """One key of a batch delete; there may be a thousand of them."""
     size = deleted.object_size
     return (

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from enum import IntEnum
-from functools import partial
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, cast
 

@@ -1,0 +1,6 @@
+import pyarrow as pa
+
+def count_lines(data: bytes) -> int: ...
+def parse_lines(
+    data: bytes, first_line: int, first_offset: int
+) -> tuple[pa.RecordBatch, pa.RecordBatch]: ...

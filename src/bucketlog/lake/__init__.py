@@ -1,0 +1,1 @@
+"""Columns to answers: SQL over parsed logs, and the named questions."""

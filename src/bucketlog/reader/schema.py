@@ -1,0 +1,65 @@
+"""The Arrow columns of parsed logs and of rejects, made from the table of fields.
+
+Columns carry Amazon's field names. Those whose values repeat are dictionaries; a hyphen is null.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from bucketlog.accesslog.record import FIELDS, Field
+
+TIME = pa.timestamp("us", tz="UTC")
+REPEATING = pa.dictionary(pa.int32(), pa.string())
+"""The type of columns in which few values come again and again."""
+
+# Hardly any two records share these; all other text repeats.
+_DISTINCT = frozenset({"request_id", "key", "request_uri", "version_id", "host_id"})
+
+
+def _column(field: Field) -> pa.Field:
+    kind: pa.DataType
+    if field.type == "text":
+        kind = pa.string() if field.name in _DISTINCT else REPEATING
+    elif field.type == "int":
+        kind = pa.int16() if field.name == "http_status" else pa.int64()
+    else:
+        kind = TIME if field.type == "time" else pa.bool_()
+    return pa.field(field.name, kind)
+
+
+FIELD_COLUMNS = pa.schema([_column(field) for field in FIELDS])
+"""The 27 fields. `key` is as it stands in the line; a decoded one is a derived column."""
+
+LINE_COLUMNS = pa.schema(
+    [
+        *FIELD_COLUMNS,
+        pa.field("extra_fields", pa.list_(pa.string())),  # null where there are none
+        pa.field("parse_ambiguous", pa.bool_(), nullable=False),
+        pa.field("raw", pa.binary()),  # the line's bytes, where it is ambiguous or not UTF-8
+        pa.field("line_number", pa.int64(), nullable=False),  # from 1, in its source object
+    ]
+)
+"""What the kernel makes of lines."""
+
+SCHEMA = pa.schema(
+    [
+        *(column for column in LINE_COLUMNS if column.name != "line_number"),
+        pa.field("source_object", REPEATING),
+        pa.field("line_number", pa.int64(), nullable=False),
+    ]
+)
+"""What `bucketlog.read` and `bucketlog.scan` return: the kernel's columns, and where each is from."""
+
+LINE_REJECTS = pa.schema(
+    [
+        pa.field("line_number", pa.int64(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),  # of its first byte, once decompressed
+        pa.field("reason", REPEATING, nullable=False),
+        pa.field("bytes", pa.binary(), nullable=False),  # without the line's end
+    ]
+)
+"""What the kernel makes of lines that are no records."""
+
+REJECTS = pa.schema([pa.field("source_object", REPEATING), *LINE_REJECTS])
+"""Rejects with where they are from."""

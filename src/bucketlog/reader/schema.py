@@ -37,10 +37,16 @@ LINE_COLUMNS = pa.schema(
         pa.field("extra_fields", pa.list_(pa.string())),  # null where there are none
         pa.field("parse_ambiguous", pa.bool_(), nullable=False),
         pa.field("raw", pa.binary()),  # the line's bytes, where it is ambiguous or not UTF-8
+        pa.field("field_count", pa.int16()),
         pa.field("line_number", pa.int64(), nullable=False),  # from 1, in its source object
     ]
 )
-"""What the kernel makes of lines."""
+"""What the kernel makes of lines.
+
+`field_count` is how many fields the line had: `len(texts) + len(extra_fields)` of
+`accesslog.line.decode`, at most 32767. It tells fields that were not yet there from hyphens, which
+are both null. Null for structured records.
+"""
 
 SCHEMA = pa.schema(
     [
@@ -49,7 +55,7 @@ SCHEMA = pa.schema(
         pa.field("line_number", pa.int64(), nullable=False),
     ]
 )
-"""What `bucketlog.read` and `bucketlog.scan` return: the kernel's columns, and where each is from."""
+"""What `bucketlog.read` and `scan` return: the kernel's columns, and where each row is from."""
 
 LINE_REJECTS = pa.schema(
     [

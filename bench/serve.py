@@ -75,8 +75,8 @@ def _pin(pid: int, core: int) -> None:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=4_000)
-    parser.add_argument("--repeats", type=int, default=81)
+    parser.add_argument("--count", type=int, default=12_000)
+    parser.add_argument("--repeats", type=int, default=31)
     given = parser.parse_args()
     tell: Callable[[str], None] = print
     tell(f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {_machine()}")
@@ -103,10 +103,11 @@ def main() -> None:
         extra = statistics.median(after - before for before, after in pairs)
         share = statistics.median(1 - before / after for before, after in pairs)
         tell(
-            f"of that, logging is          {extra:7.1f} us, {share:.1%}, median of {len(pairs)} pairs"
+            f"of that, logging is          {extra:7.1f} us, {share:.1%}, "
+            f"median of {len(pairs)} pairs"
         )
         big = {name: signed(server.endpoint, f"/{name}/big") for name in ("plain", "logged")}
-        found = rounds(server, big, given.count // 8, 9)
+        found = rounds(server, big, given.count // 24, 9)
         for name in big:
             us = statistics.median(found[name])
             tell(f"GET 1 MiB, signed, {name:<9}{us:9.1f} us CPU, {1.048576e3 / us:.2f} GB/s a core")

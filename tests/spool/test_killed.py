@@ -75,7 +75,7 @@ def test_kill_9_loses_nothing_promised_and_repeats_nothing(
                 records += [
                     (item.sequence, line)
                     for part in item.parts
-                    for line in part.data.decode().splitlines()
+                    for line in bytes(part.data).decode().splitlines()
                 ]
     spool.close()
     assert [sequence for sequence, _ in records] == list(range(1, len(records) + 1))

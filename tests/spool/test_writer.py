@@ -326,7 +326,7 @@ def test_appending_beside_sealing_and_syncing_keeps_every_record_and_number(
         spool.seal()
     spool.seal()
     found = [
-        (item.sequence, item.parts[0].data.decode())
+        (item.sequence, bytes(item.parts[0].data).decode())
         for sealed in folder.sealed()
         for item in (folder.read(sealed).scan or pytest.fail("unreadable")).frames
         if item.kind != INTENT

@@ -157,7 +157,7 @@ class SpoolModel:
             for frame in contents.scan.frames:
                 sequence = frame.sequence
                 for part in frame.parts if frame.kind != INTENT else ():
-                    for line in part.data.decode().splitlines():
+                    for line in bytes(part.data).decode().splitlines():
                         records.append((sequence, line))
                         sequence += 1
             name = (folder.spool_id, sealed.number, sealed.sealed_at)

@@ -34,11 +34,14 @@ _pack_head, _pack_part, _pack_crc = _HEAD.pack, _PART.pack, _CRC.pack
 
 @dataclass(slots=True)
 class Part:
-    """Records that share a destination: an opaque tag, how many they are, their bytes."""
+    """Records that share a destination: an opaque tag, how many they are, their bytes.
+
+    Read back, `data` is a view of what was read: a segment is copied once, when it is joined.
+    """
 
     tag: bytes
     count: int
-    data: bytes
+    data: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +150,12 @@ def scan(data: bytes, seed: int, start: int = HEADER_BYTES) -> Scan:
     """Reads the frames of a segment's bytes, from `start` on."""
     frames: list[Frame] = []
     damage: list[Damage] = []
+    view = memoryview(data)
     at, end = start, len(data)
     while at < end:
-        found = _decode_at(data, at, seed)
+        found = _decode_at(data, view, at, seed)
         if found is None:
-            further = _next_frame(data, at + 1, seed)
+            further = _next_frame(data, view, at + 1, seed)
             if further is None:
                 break
             damage.append(Damage(at, further))
@@ -176,14 +180,14 @@ def _extent(data: bytes, at: int) -> int | None:
     return end if RECORD <= kind <= COMPLETION and end <= len(data) else None
 
 
-def _decode_at(data: bytes, at: int, seed: int) -> tuple[Frame, int] | None:
+def _decode_at(data: bytes, view: memoryview, at: int, seed: int) -> tuple[Frame, int] | None:
     """The frame at `at` and where it ends; None when no whole, sound frame is there."""
     end = _extent(data, at)
     if end is None:
         return None
     body = at + _HEAD_BYTES
     (expected,) = _CRC.unpack_from(data, at + _HEAD.size)
-    if crc32(data[body:end], crc32(data[at : at + _HEAD.size], seed)) != expected:
+    if crc32(view[body:end], crc32(view[at : at + _HEAD.size], seed)) != expected:
         return None
     _, kind, number, _, sequence, intent = _HEAD.unpack_from(data, at)
     parts = []
@@ -191,14 +195,14 @@ def _decode_at(data: bytes, at: int, seed: int) -> tuple[Frame, int] | None:
         tag_bytes, count, data_bytes = _PART.unpack_from(data, body)
         tag_end = body + _PART.size + tag_bytes
         body = tag_end + data_bytes
-        parts.append(Part(data[tag_end - tag_bytes : tag_end], count, data[tag_end:body]))
+        parts.append(Part(data[tag_end - tag_bytes : tag_end], count, view[tag_end:body]))
     return Frame(kind, sequence, intent, tuple(parts)), end
 
 
-def _next_frame(data: bytes, at: int, seed: int) -> int | None:
+def _next_frame(data: bytes, view: memoryview, at: int, seed: int) -> int | None:
     """Where the next whole, sound frame at or after `at` begins."""
     while (at := data.find(_MAGIC, at)) >= 0:
-        if _decode_at(data, at, seed) is not None:
+        if _decode_at(data, view, at, seed) is not None:
             return at
         at += 1
     return None

@@ -3,6 +3,8 @@
 
 use pyo3::prelude::*;
 
+mod compose;
+
 /// How many lines the bytes hold; a last one without its end counts.
 #[pyfunction]
 fn count_lines(py: Python<'_>, data: &[u8]) -> usize {
@@ -15,5 +17,6 @@ fn count_lines(py: Python<'_>, data: &[u8]) -> usize {
 /// The kernel, as `bucketlog._native`.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(compose::compose_line, module)?)?;
     module.add_function(wrap_pyfunction!(count_lines, module)?)
 }

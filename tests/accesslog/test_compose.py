@@ -372,6 +372,20 @@ def test_the_fast_lines_are_the_slow_lines(
     assert compose.lines(given, fields=fields, quoting=quoting) == expected
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"bytes_sent": 2**64},
+        {"request": Request("GET", "/a\ud800", "HTTP/1.1", {})},
+        {"request": Request("GET", "/a", "HTTP/1.1", {"user-agent": "\udfff"})},
+    ],
+)
+def test_what_the_kernel_cannot_hold_is_written_the_slow_way(odd: dict[str, Any]) -> None:
+    given = exchange(**odd)
+    [record] = compose.records(given)
+    assert compose.lines(given) == [(record.bucket, line.encode(record))]
+
+
 @given(exchanges())
 def test_whatever_a_client_sends_each_record_is_one_line_that_reads_one_way(
     given: Exchange,

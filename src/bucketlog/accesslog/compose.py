@@ -7,9 +7,10 @@ None.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from bucketlog._native import compose_line
 from bucketlog.accesslog import line
 from bucketlog.accesslog.record import FIELDS, LogRecord
 
@@ -41,7 +42,6 @@ _SHOWING_TURN_AROUND = frozenset(
 )
 _WITHOUT_OBJECT = (403, 404)
 _NO_TLS = (None, None)
-_join = " ".join
 _FAST_FIELDS = 26  # as many fields as the fast lines have, without the one that may be left out
 _DELETED = "BATCH.DELETE.OBJECT"
 
@@ -86,7 +86,7 @@ def lines(
             return []
         return [(source.name, _source_line(exchange, route, source, ends))]
     client = _client(exchange, bucket)
-    found = [(bucket.name, _line(exchange, route, client, ends, quoting))]
+    found = [(bucket.name, _line(exchange, route, client, ends, fields, quoting))]
     if source is not None and route.source is not None:
         found.append((source.name, _source_line(exchange, route, source, ends)))
     if facts is not None and facts.deleted:
@@ -100,8 +100,6 @@ def lines(
 
 # Values that come again and again are made fit for a line once. Bounded, as clients send some.
 _plain = lru_cache(maxsize=2048)(line.plain)
-_quoted = lru_cache(maxsize=512)(line.quoted)
-_raw = lru_cache(maxsize=512)(partial(line.quoted, quoting="amazon"))
 
 
 @lru_cache(maxsize=64)
@@ -179,9 +177,14 @@ def _tail(exchange: Exchange, client: _Client) -> str:
 
 
 def _line(
-    exchange: Exchange, route: Route, client: _Client, ends: tuple[str, str], quoting: line.Quoting
+    exchange: Exchange,
+    route: Route,
+    client: _Client,
+    ends: tuple[str, str],
+    fields: int,
+    quoting: line.Quoting,
 ) -> bytes:
-    """The record of the request itself: all in one go, for it is on every request's way."""
+    """The record of the request itself; the kernel's where nothing in it needs encoding."""
     request, timing, status, facts = (
         exchange.request,
         exchange.timing,
@@ -189,50 +192,41 @@ def _line(
         exchange.facts,
     )
     headers, operation, key = request.headers, route.operation, route.key
-    log_name = operation.log_name
-    uri = f'"{request.method} {request.target} {request.version}"'
-    if quoting != "safe":
-        uri, quoted = line.quoted(uri[1:-1], quoting=quoting), _raw
-    else:
-        quoted = _quoted
-        if not line.is_safe(uri):
-            uri = line.quoted(uri[1:-1])
-    error = exchange.error_code
-    size = turn_around = "-"
+    log_name, error, decision = operation.log_name, exchange.error_code, exchange.decision
+    size = None
     if facts is not None:
         if error is None:
             error = facts.error_code
-        if (
-            facts.object_size is not None
-            and operation.level == "object"
-            and status not in _WITHOUT_OBJECT
-        ):
-            size = str(facts.object_size)
-    if log_name in _SHOWING_TURN_AROUND and status is not None and 200 <= status < 300:
-        turn_around = str(timing.turn_around_ms or "-")
-    total, referer, version_id = timing.total_ms, headers.get("referer"), route.version_id
-    decision = exchange.decision
-    return _join(
-        (
+        if operation.level == "object" and status not in _WITHOUT_OBJECT:
+            size = facts.object_size
+    try:
+        composed = compose_line(
             client.start(timing.received_at),
             exchange.request_id,
             log_name,
             line.encode_twice(key) if key else "-",
-            uri,
-            str(status) if status else "-",
-            "-" if error is None else _plain(error),
-            str(exchange.bytes_sent) if exchange.bytes_sent else "-",
+            request.method,
+            request.target,
+            request.version,
+            status,
+            error,
+            exchange.bytes_sent,
             size,
-            "-" if total is None else str(total),
-            turn_around,
-            '"-"' if referer is None else quoted(referer),
-            quoted(headers.get("user-agent")),
-            "-" if version_id is None else _plain(version_id),
-            exchange.host_id or "-",
+            timing.began,
+            timing.body_received,
+            timing.first_sent,
+            timing.last_sent,
+            log_name in _SHOWING_TURN_AROUND and status is not None and 200 <= status < 300,
+            headers.get("referer"),
+            headers.get("user-agent"),
+            route.version_id,
+            exchange.host_id,
             client.session,
             ends[decision is not None and decision.acl_required],
         )
-    ).encode("latin-1")
+    except (OverflowError, UnicodeEncodeError):  # beyond 64 bits, or half a surrogate pair
+        composed = None
+    return composed or line.encode(_record(exchange, client.bucket), quoting=quoting, fields=fields)
 
 
 def _source_line(exchange: Exchange, route: Route, bucket: Bucket, ends: tuple[str, str]) -> bytes:

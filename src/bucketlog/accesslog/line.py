@@ -123,10 +123,6 @@ def quoted(text: str | None, *, quoting: Quoting = "safe", dash: str = '"-"') ->
     return f'"{_UNSAFE_QUOTED.sub(_percent, text)}"'
 
 
-# Whether text that stands in quotes already holds nothing that "safe" would write otherwise.
-is_safe = re.compile(r'"[ !#-\[\]-~]*"').fullmatch
-
-
 def _wire_bytes(text: str) -> bytes:
     """The bytes that latin-1 text stands for; UTF-8 for what can't have come from the wire."""
     return _BEYOND_LATIN_1.sub(_utf_8, text).encode("latin-1")

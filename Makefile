@@ -1,4 +1,5 @@
 # Every verb sets up what it needs in .venv; nothing but Python >= 3.11 with venv, pip and a C compiler is assumed.
+# The kernel is Rust: where there is none, maturin fetches one for the build.
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -15,13 +16,13 @@ help:  ## list the verbs
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv module is missing; on Debian run: apt-get install python3-venv"; exit 1; }
 	@echo "setting up .venv (once)"
-	@command -v cargo >/dev/null || echo "there is no Rust here; maturin will try to fetch it"
+	@command -v cargo >/dev/null || echo "there is no Rust here: one is fetched for the build, into the user's cache"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --upgrade pip -c constraints.txt
 	@$(BIN)/python -m pip install -q -c constraints.txt --group dev -e '.[all]' || { \
 	  command -v cargo >/dev/null || \
-	  echo "The kernel is written in Rust (1.88 or newer), and there is no cargo here. Install it from" \
-	    "your system or with rustup, then run this again."; exit 1; }
+	  echo "The kernel is written in Rust, 1.88 or newer, and there is no cargo here. Install one, with rustup" \
+	    "or, on Debian 12, with: apt-get install cargo-web rustc-web. Then run this again."; exit 1; }
 	@touch $@ .venv/native
 
 # The kernel again, when its source has changed.
@@ -55,8 +56,10 @@ check: .venv/native  ## format, lint, types, layers, spelling
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell src native/src tests docs README.md CHANGELOG.md
-	cargo fmt --check --manifest-path native/Cargo.toml
-	cargo clippy -q --manifest-path native/Cargo.toml --release --all-targets -- -D warnings
+	@cargo clippy --version >/dev/null 2>&1 || echo "NOT CHECKED: the kernel, as cargo clippy is not installed"
+	! cargo fmt --version >/dev/null 2>&1 || cargo fmt --check --manifest-path native/Cargo.toml
+	! cargo clippy --version >/dev/null 2>&1 || \
+	  cargo clippy -q --manifest-path native/Cargo.toml --release --all-targets -- -D warnings
 
 fix: .venv/ready  ## format and repair what can be repaired
 	$(BIN)/ruff format .

@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "deliver": ("bucketlog.cli.server:deliver", "Deliver the records that are waiting, now."),
     "explain": ("bucketlog.cli.logs:explain", "Say what every field of a record means."),
+    "generate": (
+        "bucketlog.cli.generating:generate",
+        "Make up realistic access log lines, from a seed.",
+    ),
 }
 
 USAGE_ERROR = 2

@@ -27,8 +27,8 @@ help:  ## list the verbs
 
 # The kernel again, when its source has changed.
 .venv/native: .venv/ready native/Cargo.toml $(wildcard native/src/*.rs)
-	@echo "building the kernel"
-	@$(BIN)/maturin develop --release -q
+	@test -f $@ && test -z "$$(find native/Cargo.toml native/src -newer $@)" || { \
+	  echo "building the kernel"; $(BIN)/maturin develop --release -q; }
 	@touch $@
 
 native: .venv/native  ## build the kernel, if its source has changed

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.conformance import RECORDS
 
 from bucketlog.accesslog import line, vocabulary
 from bucketlog.accesslog.record import FIELDS, LogRecord
@@ -17,15 +16,10 @@ from bucketlog.problems import Problem
 from bucketlog.reader.explain import Explanation, explain
 from bucketlog.s3.operations import OPERATIONS
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "lines"
-CASES = sorted(
-    path.stem for path in GOLDEN.glob("*.json") if not json.loads(path.read_text()).get("rejected")
-)
-
 
 def golden(name: str) -> Explanation:
-    """A golden line, explained."""
-    return explain((GOLDEN / f"{name}.log").read_bytes())
+    """A line of the conformance set, explained."""
+    return explain(RECORDS[name].data)
 
 
 def explained(**values: Any) -> Explanation:
@@ -61,12 +55,12 @@ def meaning(field: str, **values: Any) -> str:
     return {each.field.name: each.meaning for each in explained(**values)}[field]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", RECORDS)
 def test_every_field_of_every_golden_line_is_explained_in_sentences(name: str) -> None:
-    expected = json.loads((GOLDEN / f"{name}.json").read_text())
+    fields = RECORDS[name].expected["fields"]
     told = golden(name)
-    assert len(told) == expected["fields"] + len(expected["extra_fields"])
-    assert [each.field for each in told][: expected["fields"]] == list(FIELDS[: expected["fields"]])
+    assert len(told) == fields + len(RECORDS[name].extra_fields)
+    assert [each.field for each in told][:fields] == list(FIELDS[:fields])
     for sentence in (told.summary, *told.remarks, *(each.meaning for each in told)):
         assert re.match(r"[A-Z0-9]", sentence), sentence
         assert sentence.endswith("."), sentence

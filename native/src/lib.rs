@@ -2,6 +2,7 @@
 //! right; this says it fast.
 
 mod columns;
+mod compose; // the server's: `accesslog/compose.py` needs it
 mod reading;
 mod tail;
 mod time;
@@ -78,6 +79,7 @@ fn parse_lines(
 /// The kernel, as `bucketlog._native`.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(compose::compose_line, module)?)?;
     module.add_function(wrap_pyfunction!(count_lines, module)?)?;
     module.add_function(wrap_pyfunction!(parse_lines, module)?)
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 KINDS: dict[str, str] = {
     "anonymous": "nobody signed the request, or its authentication failed",
@@ -49,8 +50,15 @@ _OAI = re.compile(r"user/CloudFront Origin Access Identity +(\S+)")
 _SERVICE = re.compile(r"(?:svc:)?([a-z0-9.-]+\.amazonaws\.com(?:\.cn)?|AmazonS3)")
 
 
+_PSEUDONYM = re.compile(rf"({'|'.join(KINDS)}):[0-9a-f]{{64}}")
+
+
+@lru_cache(maxsize=4096)
 def of(requester: str | None) -> Principal:
-    """The principal of a Requester field; None is the hyphen."""
+    """The principal of a Requester field; None is the hyphen.
+
+    A requester that `privacy` hashed still has its kind: it is `iam_user:` and 64 hex digits.
+    """
     if requester is None or requester in _ANONYMOUS:
         return Principal("anonymous")
     if requester == _DELIVERY:
@@ -62,6 +70,8 @@ def of(requester: str | None) -> Principal:
     if service := _SERVICE.fullmatch(requester):
         is_delivery = service[1].startswith(("delivery.logs.", "logging.s3."))
         return Principal("log_delivery" if is_delivery else "aws_service")
+    if pseudonym := _PSEUDONYM.fullmatch(requester):
+        return Principal(pseudonym[1])
     return Principal("aws_service" if requester.startswith("svc:") else "other")
 
 

@@ -222,7 +222,7 @@ def _record(line: bytes) -> dict[str, Any]:
 
 
 def _mend(record: dict[str, Any]) -> bool:
-    """Puts U+FFFD for halves of surrogate pairs, which are no characters; whether there were any."""
+    """Puts U+FFFD for halves of surrogate pairs; whether there were any."""
     is_mended = False
     for name, value in record.items():
         if isinstance(value, str) and not _is_whole(value):

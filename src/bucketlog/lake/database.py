@@ -11,14 +11,11 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from bucketlog.problems import Problem
-
-if TYPE_CHECKING:
-    import duckdb
 
 MEMORY = "1GB"
 """How much DuckDB holds in memory before it spills, unless told otherwise."""
@@ -26,8 +23,6 @@ MEMORY = "1GB"
 _BATCH_ROWS = 20_000
 _SIZE = re.compile(r"\d+(?:\.\d+)?\s*(?:[kmgt]i?)?b", re.IGNORECASE)
 
-# DuckDB says which part of the SQL it means below its sentence, after a blank line.
-_PLACE = re.compile(r"\n\s*\nLINE \d+:.*", re.DOTALL)
 _KIND = re.compile(r"^[A-Z][A-Za-z -]* Error: ")
 _QUESTIONS = frozenset({"SELECT", "EXPLAIN", "MULTI"})  # MULTI is how PIVOT is done
 
@@ -157,10 +152,13 @@ def refusals() -> Iterator[None]:
 
 
 def refusal(text: str) -> Problem:
-    """The Problem that DuckDB's text tells."""
+    """The Problem that DuckDB's text tells.
+
+    It says which part of the SQL it means below its sentence, after a blank line.
+    """
     told, _, place = text.partition("\n\nLINE ")
     first, *others = _KIND.sub("", told.strip()).split("\n")
-    hint = " ".join(line.strip() for line in others if line.strip())
+    hint = [" ".join(line.strip() for line in others if line.strip())]
     if place:
-        hint = f"{hint}\n  LINE {place}".strip("\n") if hint else f"LINE {place}"
-    return Problem(f"DuckDB: {first}", hint or None)
+        hint += f"LINE {place}".split("\n")
+    return Problem(f"DuckDB: {first}", "\n  ".join(filter(None, hint)) or None)

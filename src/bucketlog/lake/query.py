@@ -262,10 +262,8 @@ def _with_near_names(problem: Problem) -> Problem:
     known = [*SCHEMA.names, *derived.COLUMNS]
     near = difflib.get_close_matches(name, known, 3, 0.5)
     near += [each for each in known if name in each and each not in near][: 3 - len(near)]
-    if near:
-        hint = f"Did you mean {' or '.join(near)}?"
-    else:
-        hint = f"The columns are {', '.join(known)}."
+    told = f"Did you mean {' or '.join(near)}?"
+    hint = told if near else f"The columns are {', '.join(known)}."
     return Problem(f"There is no column {name} in logs.", hint)
 
 

@@ -3,7 +3,7 @@
 -- Requests without any signature, by bucket and operation, those that were answered first. A request
 -- whose signature was refused has no requester either; it isn't anonymous and is left out (see
 -- failed-access), as are lifecycle rules and AWS services. Website endpoints are always anonymous.
--- Records older than March 2019 don't tell whether there was a signature; their error code does.
+-- Records older than March 2019 don't tell whether there was a signature, but an error code may.
 --
 -- Columns:
 --   bucket       where
@@ -30,7 +30,17 @@ SELECT
   min(time) AS first,
   max(time) AS last
 FROM logs
-WHERE is_anonymous
+WHERE
+  requester IS NULL
+  AND signature_version IS NULL
+  AND authentication_type IS NULL
+  AND NOT coalesce(is_presigned, false)
+  AND operation NOT LIKE 'S3.%'
+  AND coalesce(error_code, '') NOT IN (
+    'AuthorizationHeaderMalformed', 'AuthorizationQueryParametersError', 'ExpiredToken',
+    'InvalidAccessKeyId', 'InvalidSecurity', 'InvalidToken', 'NotSignedUp', 'RequestExpired',
+    'RequestTimeTooSkewed', 'SignatureDoesNotMatch', 'TokenRefreshRequired'
+  )
 GROUP BY bucket, operation
 ORDER BY answered DESC, refused DESC, bucket, operation
 LIMIT $top

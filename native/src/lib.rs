@@ -1,15 +1,23 @@
 //! The hot scan of bucketlog: log bytes in, Arrow columns out. `accesslog/line.py` says what is
 //! right; this says it fast.
 
-mod columns;
+mod batch;
+mod bits;
 mod compose; // the server's: `accesslog/compose.py` needs it
+mod dictionary;
+mod marks;
+mod numbers;
 mod reading;
+mod rejects;
+mod rows;
+mod scan;
+mod shape;
 mod tail;
+mod text;
 mod time;
 
 use arrow_array::RecordBatch;
 use arrow_pyarrow::PyArrowType;
-use arrow_schema::ArrowError;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -24,33 +32,6 @@ fn count_lines(py: Python<'_>, data: &[u8]) -> usize {
         let ends = memchr::memchr_iter(b'\n', data).count();
         ends + usize::from(data.last().is_some_and(|byte| *byte != b'\n'))
     })
-}
-
-fn parse(
-    data: &[u8],
-    first_line: i64,
-    first_offset: i64,
-) -> Result<(RecordBatch, RecordBatch), ArrowError> {
-    let mut rows = columns::Rows::new();
-    let mut rejects = columns::Rejects::default();
-    let mut number = first_line;
-    let mut at = 0;
-    while at < data.len() {
-        let end = memchr::memchr(b'\n', &data[at..]).map_or(data.len(), |length| at + length);
-        let line = &data[at..end];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let text = String::from_utf8_lossy(line);
-        match reading::read(text.as_bytes()) {
-            Ok(reading) => {
-                let odd = reading.ambiguous || matches!(text, std::borrow::Cow::Owned(_));
-                rows.push(&text, &reading, odd.then_some(line), number);
-            }
-            Err(refusal) => rejects.push(refusal, line, number, first_offset + at as i64),
-        }
-        number += 1;
-        at = end + 1;
-    }
-    Ok((rows.finish()?, rejects.finish()?))
 }
 
 type Batches = (PyArrowType<RecordBatch>, PyArrowType<RecordBatch>);
@@ -71,7 +52,7 @@ fn parse_lines(
         )));
     }
     let (rows, rejects) = py
-        .detach(|| parse(data, first_line, first_offset))
+        .detach(|| scan::parse(data, first_line, first_offset))
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     Ok((rows.into(), rejects.into()))
 }

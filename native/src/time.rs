@@ -27,6 +27,23 @@ pub fn instant(text: &[u8]) -> Option<i64> {
     Some(day * DAY_S + hour * 3600 + minute * 60 + second - offset)
 }
 
+/// Seconds since 1970 of `[06/Feb/2019`, at its midnight.
+pub fn instant_of_date(text: &[u8; 12]) -> Option<i64> {
+    let [b'[', date @ ..] = text else {
+        return None;
+    };
+    let separators = [date[2], date[6]] == *b"//";
+    Some(days(date).filter(|_| separators)? * DAY_S)
+}
+
+/// The seconds of `:00:00:38` since midnight.
+#[inline(always)]
+pub fn of_day(text: &[u8; 9]) -> Option<i64> {
+    let (hour, minute, second) = (two(text, 1)?, two(text, 4)?, two(text, 7)?);
+    let is_time = [text[0], text[3], text[6]] == *b":::" && hour < 24 && minute < 60 && second < 60;
+    is_time.then_some(hour * 3600 + minute * 60 + second)
+}
+
 /// Days since 1970 of `06/Feb/2019`.
 fn days(text: &[u8; 11]) -> Option<i64> {
     let day = two(text, 0)?;

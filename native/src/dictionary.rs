@@ -1,0 +1,163 @@
+//! A column whose values come again and again: each value is kept once and told by its key.
+//!
+//! A value is looked up by its first 16 and last 8 bytes in a small table that forgets, and only
+//! then, all its bytes hashed, in the table of all values. So the usual lookup costs a few
+//! nanoseconds, and no choice of values makes it slow.
+
+use crate::bits::Validity;
+use crate::numbers::{first, word};
+use crate::reading::Span;
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::ArrowError;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// The key of null.
+const NULL: i32 = -1;
+const FEWEST_NEAR: usize = 64;
+const MOST_NEAR: usize = 1 << 14;
+
+/// A value met lately: its length, first 16 bytes (zero behind its end) and, where it is longer
+/// than that, its last 8.
+#[derive(Clone, Copy)]
+struct Near {
+    first: u64,
+    second: u64,
+    last: u64,
+    length: u32,
+    key: i32,
+}
+
+const NOBODY: Near = Near {
+    first: 0,
+    second: 0,
+    last: 0,
+    length: u32::MAX,
+    key: NULL,
+};
+
+pub struct Dictionary {
+    near: Vec<Near>,
+    all: HashTable<i32>,
+    hasher: RandomState,
+    bytes: Vec<u8>,
+    offsets: Vec<i32>,
+    keys: Vec<i32>,
+    validity: Validity,
+    empty_is_null: bool,
+}
+
+impl Dictionary {
+    /// `empty_is_null`: values are never empty, so that one which is stands for an absent field.
+    pub fn new(empty_is_null: bool, rows: usize) -> Self {
+        Dictionary {
+            near: vec![NOBODY; FEWEST_NEAR],
+            all: HashTable::new(),
+            hasher: RandomState::default(),
+            bytes: Vec::new(),
+            offsets: vec![0],
+            keys: Vec::with_capacity(rows),
+            validity: Validity::default(),
+            empty_is_null,
+        }
+    }
+
+    /// Appends the values, at most 64, that stand at `spans` in `source`.
+    pub fn append(&mut self, source: &[u8], spans: &[Span]) {
+        let mut nulls = 0;
+        for (row, span) in spans.iter().enumerate() {
+            let key = self.key(source, *span);
+            nulls |= u64::from(key < 0) << row;
+            self.keys.push(key.max(0));
+        }
+        self.validity.append(nulls, spans.len());
+    }
+
+    #[inline(always)]
+    fn key(&mut self, source: &[u8], span: Span) -> i32 {
+        let (start, length) = (span.start as usize, (span.end - span.start) as usize);
+        let words = (|| {
+            let last_at = (start + length.max(8)).checked_sub(8)?;
+            Some((
+                first(word(source, start)?, length),
+                first(word(source, start + 8)?, length.saturating_sub(8)),
+                if length > 16 {
+                    word(source, last_at)?
+                } else {
+                    0
+                },
+            ))
+        })();
+        let Some((one, two, last)) = words else {
+            return self.far(span.of(source));
+        };
+        let mixed = (one ^ two.rotate_left(23) ^ last.rotate_left(43) ^ length as u64)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // The highest bits depend on all bytes.
+        let slot = (mixed >> 48) as usize & (self.near.len() - 1);
+        let near = self.near[slot];
+        if near.first == one
+            && near.second == two
+            && near.last == last
+            && near.length as usize == length
+            && (length <= 24 || self.is_value(near.key, span.of(source)))
+        {
+            return near.key;
+        }
+        let key = self.far(span.of(source));
+        if self.all.len() > self.near.len() / 2 && self.near.len() < MOST_NEAR {
+            self.near = vec![NOBODY; self.near.len() * 4];
+        } else {
+            self.near[slot] = Near {
+                first: one,
+                second: two,
+                last,
+                length: length as u32,
+                key,
+            };
+        }
+        key
+    }
+
+    #[inline(always)]
+    fn is_value(&self, key: i32, value: &[u8]) -> bool {
+        let start = self.offsets[key as usize] as usize;
+        self.bytes.get(start..start + value.len()) == Some(value)
+    }
+
+    /// The key of a value by all of its bytes; a new value gets a new key.
+    #[inline(never)]
+    fn far(&mut self, value: &[u8]) -> i32 {
+        if value == b"-" || (self.empty_is_null && value.is_empty()) {
+            return NULL;
+        }
+        let (bytes, offsets, hasher) = (&self.bytes, &self.offsets, &self.hasher);
+        let of =
+            |key: i32| &bytes[offsets[key as usize] as usize..offsets[key as usize + 1] as usize];
+        let hash = hasher.hash_one(value);
+        if let Some(key) = self.all.find(hash, |key| of(*key) == value) {
+            return *key;
+        }
+        let key = offsets.len() as i32 - 1;
+        self.all
+            .insert_unique(hash, key, |key| hasher.hash_one(of(*key)));
+        self.bytes.extend_from_slice(value);
+        self.offsets.push(self.bytes.len() as i32);
+        key
+    }
+
+    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let values = StringArray::try_new(
+            OffsetBuffer::new(ScalarBuffer::from(self.offsets)),
+            Buffer::from_vec(self.bytes),
+            None,
+        )?;
+        let keys = Int32Array::try_new(ScalarBuffer::from(self.keys), self.validity.finish())?;
+        let array = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values))?;
+        Ok(Arc::new(array))
+    }
+}

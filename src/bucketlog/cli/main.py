@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "deliver": ("bucketlog.cli.server:deliver", "Deliver the records that are waiting, now."),
     "explain": ("bucketlog.cli.logs:explain", "Say what every field of a record means."),
+    "query": ("bucketlog.cli.questions:query", "Ask about access logs in SQL."),
+    "report": ("bucketlog.cli.questions:report", "Ask a question that has a name; a page of all."),
     "generate": (
         "bucketlog.cli.generating:generate",
         "Make up realistic access log lines, from a seed.",

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve native wheel test test-slow test-all check fix docs bench bench-read constraints clean
+.PHONY: help demo serve native wheel test test-slow test-all check fix docs bench bench-read conformance constraints clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,21 @@ docs: .venv/native  ## write the reference pages from the tables
 
 bench: .venv/native  ## CPU per request, logging on against off, streaming
 	$(BIN)/python bench/serve.py
+
+# Large, and of use for comparing only; it sees what is in .venv.
+.venv-bench/ready: .venv/ready bench/requirements.txt
+	@echo "setting up .venv-bench (once)"
+	@$(PYTHON) -m venv .venv-bench
+	@$(BIN)/python -c 'import site; print(f"import site; site.addsitedir({site.getsitepackages()[0]!r})")' \
+	  > "$$(.venv-bench/bin/python -c 'import site; print(site.getsitepackages()[0])')/main.pth"
+	@.venv-bench/bin/python -m pip install -q --no-deps -r bench/requirements.txt
+	@touch $@
+
+bench-read: .venv/native .venv-bench/ready  ## reading: the kernel and files to Arrow, beside all other ways
+	.venv-bench/bin/python bench/read.py
+
+conformance: .venv/native .venv-bench/ready  ## run every known reader over the conformance set, write its page
+	.venv-bench/bin/python conformance/compare.py
 
 constraints: .venv/ready  ## pin what is installed now
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > constraints.txt

@@ -105,9 +105,12 @@ def _comparable(name: str, value: Any, lossy: bool) -> Any:
 
 
 def judge(expected: Mapping[str, Any], answer: Answer | None, known: Iterable[str]) -> Any:
-    """(outcome, detail) of one answer; None is a line that the reader never spoke of."""
+    """(outcome, detail) of one answer; None is a line that the reader left out without a word.
+
+    To leave out what is no record is right.
+    """
     if answer is None:
-        return "silent", "no answer"
+        return ("right", "") if "reject" in expected else ("silent", "left out")
     told = bool(answer.get("ambiguous"))
     if "reject" in answer:
         outcome = "right" if "reject" in expected else "refused"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conformance import run
+from conformance import compare, run
 
 from bucketlog.accesslog import line
 from bucketlog.accesslog.record import FIELDS
@@ -110,7 +110,7 @@ def test_the_runner_finds_a_right_reader_right() -> None:
 def test_the_runner_tells_silence_from_refusal() -> None:
     silent = judged(["--show", "--class", "keys", sys.executable, "-c", "pass"])
     assert silent.returncode == 1
-    assert "key-plus:1: silent: no answer" in silent.stdout
+    assert "key-plus:1: silent: left out" in silent.stdout
     failing = judged(["--show", "--class", "keys", sys.executable, "-c", "raise SystemExit('no')"])
     assert "key-plus:1: refused: exit 1: no" in failing.stdout
     prose = judged(["--show", "--class", "keys", sys.executable, "-c", "print('hello')"])
@@ -166,11 +166,12 @@ def test_an_ambiguous_line_must_be_told_to_be_one(answer: dict[str, object], out
     ("answer", "outcome"),
     [
         ({"reject": "no"}, "right"),
+        (None, "right"),
         ({"bucket": "b"}, "silent"),
         ({"bucket": "b", "ambiguous": True}, "doubted"),
     ],
 )
-def test_what_is_no_record_must_be_refused(answer: dict[str, object], outcome: str) -> None:
+def test_what_is_no_record_must_be_refused(answer: dict[str, object] | None, outcome: str) -> None:
     assert run.judge({"reject": "head"}, answer, ["bucket"])[0] == outcome
 
 
@@ -183,3 +184,25 @@ def test_bytes_that_are_not_utf_8_may_be_replaced_in_any_number() -> None:
 def test_the_files_are_ascii_json_that_any_language_reads() -> None:
     for path in (ROOT / "conformance" / "lines").glob("*.json"):
         assert json.loads(path.read_bytes().decode("ascii"))
+
+
+def test_the_page_shows_the_results_and_the_results_are_of_this_set() -> None:
+    told = json.loads(compare.RESULTS.read_text())
+    assert told["set"] == compare.digest(run.cases()), "run `make conformance`"
+    assert compare.PAGE.read_text() == compare.page(told), "run `make conformance`"
+    lines = sum(len(case.lines) for case in CASES.values())
+    for reader in told["readers"]:
+        assert sum(reader["outcomes"].values()) == lines
+        assert lines - reader["outcomes"]["right"] == len(reader["not_right"])
+
+
+def test_the_page_shows_every_class_once() -> None:
+    shown = [name for names in compare.GROUPS.values() for name in names]
+    assert sorted(shown) == sorted({case.line_class for case in CASES.values()})
+
+
+def test_bucketlog_reads_every_line_right() -> None:
+    told = json.loads(compare.RESULTS.read_text())
+    ours = [reader for reader in told["readers"] if reader["kind"] == "ours"]
+    assert len(ours) == 2
+    assert all(not reader["not_right"] for reader in ours)

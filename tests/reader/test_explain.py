@@ -17,7 +17,7 @@ from bucketlog.reader.explain import Explanation, explain
 from bucketlog.s3.operations import OPERATIONS
 
 
-def golden(name: str) -> Explanation:
+def line_named(name: str) -> Explanation:
     """A line of the conformance set, explained."""
     return explain(RECORDS[name].data)
 
@@ -56,9 +56,9 @@ def meaning(field: str, **values: Any) -> str:
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_every_field_of_every_golden_line_is_explained_in_sentences(name: str) -> None:
+def test_every_field_of_every_line_is_explained_in_sentences(name: str) -> None:
     fields = RECORDS[name].expected["fields"]
-    told = golden(name)
+    told = line_named(name)
     assert len(told) == fields + len(RECORDS[name].extra_fields)
     assert [each.field for each in told][:fields] == list(FIELDS[:fields])
     for sentence in (told.summary, *told.remarks, *(each.meaning for each in told)):
@@ -70,7 +70,7 @@ def test_every_field_of_every_golden_line_is_explained_in_sentences(name: str) -
 
 
 def test_a_value_is_shown_as_it_stands_in_the_line() -> None:
-    told = {each.field.name: each.value for each in golden("batch-child")}
+    told = {each.field.name: each.value for each in line_named("batch-child")}
     assert told["key"] == "old+nets/a%2Bb+%C3%A5.png"
     assert told["time"] == "17/Mar/2026:09:41:07 +0000"
     assert told["referer"] == "-"
@@ -100,7 +100,7 @@ def test_a_value_is_shown_as_it_stands_in_the_line() -> None:
     ],
 )
 def test_the_summary_tells_the_story_of_the_record(name: str, story: str) -> None:
-    assert golden(name).summary == story
+    assert line_named(name).summary == story
 
 
 @pytest.mark.parametrize(
@@ -324,35 +324,35 @@ def test_a_line_without_a_time_is_no_record() -> None:
 
 
 def test_an_ordinary_line_needs_no_remark() -> None:
-    assert golden("era-2026-27-fields").remarks == ()
+    assert line_named("era-2026-27-fields").remarks == ()
 
 
 @pytest.mark.parametrize("name", ["forged-user-agent", "forged-block-in-referer"])
 def test_a_line_that_may_be_forged_says_so_first(name: str) -> None:
-    assert "can be read in more than one way" in golden(name).remarks[0]
+    assert "can be read in more than one way" in line_named(name).remarks[0]
 
 
 def test_a_quote_from_the_client_is_remarked() -> None:
-    assert "double quote" in golden("quote-ends-referer").remarks[0]
+    assert "double quote" in line_named("quote-ends-referer").remarks[0]
 
 
 def test_replaced_bytes_are_remarked() -> None:
-    assert "not UTF-8" in golden("bytes-not-utf-8").remarks[0]
+    assert "not UTF-8" in line_named("bytes-not-utf-8").remarks[0]
 
 
 def test_a_shorter_record_says_which_fields_came_later() -> None:
-    assert golden("era-2023-26-fields").remarks == (
+    assert line_named("era-2023-26-fields").remarks == (
         "This record has 26 fields, as Amazon wrote them between 2022 and the start of 2026; "
         "Source region came later.",
     )
     assert (
         "Access Point ARN, aclRequired and Source region came later."
-        in (golden("era-2019-24-fields").remarks[0])
+        in (line_named("era-2019-24-fields").remarks[0])
     )
 
 
 def test_fields_nobody_knows_are_shown_and_numbered() -> None:
-    last = list(golden("era-2029-29-fields"))[-2:]
+    last = list(line_named("era-2029-29-fields"))[-2:]
     assert [(each.field.title, each.value) for each in last] == [
         ("Field 28", "kelp"),
         ("Field 29", "-"),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 try:
-    from bucketlog._native import count_lines
+    from bucketlog._native import count_lines as count_lines
 except ImportError:  # the parser says what to do about it
 
     def count_lines(data: bytes) -> int:

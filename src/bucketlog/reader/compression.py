@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -118,7 +119,7 @@ def _gzip_trouble(error: zlib.error, position: int) -> str:
 # ── zstd ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Pulled(io.RawIOBase):
+class Pulled(io.RawIOBase):
     """Chunks as a file, for Arrow to read."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -128,9 +129,17 @@ class _Pulled(io.RawIOBase):
         self.error: BaseException | None = None
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer, or a part of it."""
+        taken = self.read(len(buffer))
+        buffer[: len(taken)] = taken
+        return len(taken)
+
     def read(self, size: int = -1) -> bytes:
+        """Up to so many bytes; none at the end."""
         while not self._rest:
             try:
                 chunk = next(self._chunks, None)
@@ -149,7 +158,7 @@ class _Pulled(io.RawIOBase):
 def _unzstd(chunks: Iterator[bytes], again: Callable[[], Chunks] | None) -> Iterator[bytes]:
     import pyarrow as pa
 
-    raw = _Pulled(chunks)
+    raw = Pulled(chunks)
     expanded = 0
     step = _SLICE if again is not None else 4096
     try:
@@ -173,7 +182,7 @@ def _replayed(chunks: Chunks, skipped: int) -> Iterator[bytes]:
     import pyarrow as pa
 
     found = bytearray()
-    raw = _Pulled(iter(chunks))
+    raw = Pulled(iter(chunks))
     try:
         with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as stream:
             while skipped and (piece := stream.read(min(skipped, _SLICE))):

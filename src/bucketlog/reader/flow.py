@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from bucketlog.reader import blocks, loading, rows
 from bucketlog.reader.account import Tally
@@ -25,6 +26,8 @@ from bucketlog.reader.loading import Loaded
 from bucketlog.reader.objects import Position, SourceObject, Store, Trouble
 from bucketlog.reader.rows import Outcome, Piece
 from bucketlog.reader.shape import Shape
+
+T = TypeVar("T")
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 BUDGET = 192 * 1024 * 1024
@@ -81,6 +84,10 @@ class Flow:
     def close(self) -> None:
         """Ends all threads and requests; at once if the store answers, else within seconds."""
         self.listing.close()
+        for lane in self._lanes:
+            close = getattr(lane.store, "close", None)
+            if close is not None and not lane.is_read:
+                close()
         self._readers.dismiss()
         self._parsers.dismiss()
         for lane in self._lanes:
@@ -152,7 +159,7 @@ class Flow:
             weight += _weight(found)
         return _Lane(weight, first.store, loading=self._submit(self._readers, loading.load, group))
 
-    def _submit(self, crew: Crew, function, *arguments):  # type: ignore[no-untyped-def]
+    def _submit(self, crew: Crew, function: Callable[..., T], *arguments: Any) -> Future[T]:
         future = crew.submit(function, *arguments)
         future.add_done_callback(lambda _: self._news.set())
         return future

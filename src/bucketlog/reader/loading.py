@@ -66,6 +66,10 @@ class _Counted:
             self._bytes += len(chunk)
             yield chunk
 
+    def count(self, bytes: int) -> None:
+        """Bytes that went another way."""
+        self._bytes += bytes
+
     def taken(self) -> int:
         """Bytes since this was last asked."""
         found, self._bytes = self._bytes, 0
@@ -85,10 +89,8 @@ def steps(
         chunks, counted = _opened(found)
         if chunks is None:
             with found.store.seekable(found) as file:
-                for outcome in rows.of_parquet(found, file, shape, width_us, behind):
-                    yield outcome
-            counted = _Counted(iter(()))
-            counted._bytes = found.size or 0
+                yield from rows.of_parquet(found, file, shape, width_us, behind)
+            counted.count(found.size or 0)
         else:
             yield from _blocks(found, chunks, counted, shape, width_us, behind)
     except (Unreadable, Damaged) as error:

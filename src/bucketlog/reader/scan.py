@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from bucketlog.reader.access import Access
 from bucketlog.reader.account import Account, Tally
 from bucketlog.reader.flow import Flow
 from bucketlog.reader.listing import Found
-from bucketlog.reader.objects import Position
+from bucketlog.reader.objects import Position, Trouble
 from bucketlog.reader.shape import Shape
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Scan:
 
     def _run(
         self, found: Iterator[Found], shape: Shape, access: Access, resumed: Position | None
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         flow = Flow(
             found,
             shape,
@@ -182,25 +182,45 @@ def scan(
 
 def _listed(all_sources: Sequence[Source], resumed: Position | None) -> Iterator[Found]:
     """The objects of all sources, from the position on. Raises `Problem` where there are none."""
+    reason = "it holds no object"
+    is_empty, is_alone = True, len(all_sources) == 1
     for source in all_sources:
         if resumed is not None and not source.holds(resumed.source_object):
             continue
-        if resumed is None:
-            found = source.objects(None)
-            first = next(found, None)
-            if first is None:
-                raise Problem(f"There is nothing to read in {source.name}.", "Check the name.")
-            yield first
-        else:
-            if resumed.line_number is not None:
-                yield source.one(resumed.source_object)
-            found = source.objects(resumed.source_object)
-            resumed = None
-        yield from found
+        is_source_empty = resumed is None
+        try:
+            for found in _resumed(source, resumed):
+                if isinstance(found, Trouble):
+                    reason = found.reason
+                is_source_empty = False
+                is_empty = is_empty and isinstance(found, Trouble)
+                yield found
+        except Problem as problem:
+            if is_alone:
+                raise
+            reason, is_source_empty = problem.message, False
+            yield Trouble(source.name, problem.message)
+        is_empty = is_empty and resumed is None
+        resumed = None
+        if is_source_empty and not is_alone:
+            yield Trouble(source.name, "it holds no object")
     if resumed is not None:
         raise Problem(
             f"{resumed.source_object} is in none of the sources.", "Reading was to resume there."
         )
+    if is_empty:
+        names = ", ".join(source.name for source in all_sources)
+        raise Problem(f"There is nothing to read in {names}: {reason}.", "Check the names.")
+
+
+def _resumed(source: Source, position: Position | None) -> Iterator[Found]:
+    """The objects of a source, or those from a position on."""
+    if position is None:
+        yield from source.objects(None)
+        return
+    if position.line_number is not None:
+        yield source.one(position.source_object)
+    yield from source.objects(position.source_object)
 
 
 def read(*given: Any, **options: Any) -> pa.Table:

@@ -11,21 +11,22 @@ import glob
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from bucketlog.problems import Problem
+from bucketlog.reader import inventory, streams
+from bucketlog.reader.access import Access
 from bucketlog.reader.files import Files, reading
+from bucketlog.reader.inventory import Inventory
 from bucketlog.reader.objects import SourceObject, Trouble, Unreadable
-from bucketlog.reader.streams import Stream
-
-if TYPE_CHECKING:
-    from bucketlog.reader.access import Access
+from bucketlog.reader.streams import Pipe, Stream
 
 _FILES = Files()
 _WILD = re.compile(r"[*?\[]")
+_MOST_OF_MANIFEST = 64 * 1024 * 1024
 
 Found = SourceObject | Trouble
 
@@ -33,7 +34,9 @@ Found = SourceObject | Trouble
 class Source(Protocol):
     """Where objects are listed from."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As it was given."""
 
     def objects(self, start_after: str | None) -> Iterator[Found]:
         """Its objects in its order; those behind `start_after` if that is given."""
@@ -62,12 +65,12 @@ def _source(given: Any, access: Access) -> Source:
         given = os.fsdecode(given)
     if isinstance(given, str):
         if given == "-":
-            return Single(SourceObject("-", "-", Stream(sys.stdin.buffer)))
+            return Single(SourceObject("-", "-", streams.stdin()))
         if given.startswith("s3://"):
-            from bucketlog.reader import buckets
+            from bucketlog.reader import prefixes
 
-            return buckets.source(given, access)
-        return _local(given)
+            return prefixes.source(given, access)
+        return _local(given, access)
     if hasattr(given, "read"):
         name = getattr(given, "name", None)
         name = name if isinstance(name, str) else "(stream)"
@@ -80,7 +83,7 @@ def _source(given: Any, access: Access) -> Source:
     )
 
 
-def _local(path: str) -> Source:
+def _local(path: str, access: Access) -> Source:
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
@@ -95,8 +98,18 @@ def _local(path: str) -> Source:
     if stat.S_ISREG(mode):
         if os.path.basename(path) == "manifest.json":
             ...
-        return Single(_file(path, os.stat(path)))
-    return Single(SourceObject(path, path, Stream(open(path, "rb"))))
+        file = _file(path, os.stat(path))
+        return Inventory(file, access) if _is_manifest(path) else Single(file)
+    return Single(SourceObject(path, path, Pipe(path)))
+
+
+def _is_manifest(path: str) -> bool:
+    """Whether a file is an inventory's manifest: structured records are JSON, too."""
+    if os.path.basename(path) != "manifest.json":
+        return False
+    with suppress(OSError), open(path, "rb") as file:
+        return inventory.parse(file.read(_MOST_OF_MANIFEST)) is not None
+    return False
 
 
 def _file(path: str, status: os.stat_result) -> SourceObject:
@@ -231,3 +244,6 @@ class Names:
 
     def holds(self, name: str) -> bool:
         return True
+
+    def one(self, name: str) -> Found:
+        return _source(name, self._access).one(name)

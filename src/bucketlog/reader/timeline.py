@@ -9,6 +9,7 @@ second to begin with, and doubles whenever there are too many spans.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -68,7 +69,7 @@ class Timeline:
     def largest_gap(self) -> tuple[int, int] | None:
         """The two neighbouring events furthest apart; None for fewer than two."""
         spans = [self._spans[number] for number in sorted(self._spans)]
-        gaps = [(last, first) for (_, last), (first, _) in zip(spans, spans[1:], strict=False)]
+        gaps = [(last, first) for (_, last), (first, _) in pairwise(spans)]
         if not gaps:
             return None
         return max(gaps, key=lambda gap: gap[1] - gap[0])

@@ -41,6 +41,8 @@ def assemble(arrays: Iterable[tuple[str, pa.Array]], rows: int, first_line: int)
                 of_arn = pc.replace_substring_regex(text(array), "^.*:", "")
             if not (is_own and name in derived.COLUMNS):
                 extras.append(named(name, array))
+        elif column in members.PROVENANCE:
+            continue
         elif column not in found:
             found[column] = fitted(known or name, array)
         else:
@@ -98,14 +100,21 @@ def fitted(name: str, array: pa.Array) -> pa.Array:
 
 
 def text(array: pa.Array) -> pa.Array:
-    """An array of texts as plain strings, whatever Arrow type it came in."""
-    if array.type == pa.string():
-        return array
+    """An array of texts as plain strings, whatever Arrow type it came in.
+
+    Bytes that are not UTF-8 are replaced. Raises `ValueError` for what is no text.
+    """
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), pa.string())
     if not _is_text(array.type) and not pa.types.is_binary(array.type):
         raise ValueError("no text")
-    return array.cast(pa.string())
+    try:
+        strings = array if array.type == pa.string() else array.cast(pa.string())
+        strings.validate(full=True)
+    except pa.ArrowInvalid:
+        values = array.cast(pa.binary()).to_pylist()
+        return pa.array([None if v is None else v.decode(errors="replace") for v in values])
+    return strings
 
 
 def encoded(array: pa.Array) -> pa.Array:
@@ -181,9 +190,10 @@ def _joined(texts: list[pa.Array], held: pa.Array | None, rows: int) -> pa.Array
             [[*(had or ()), *(v for v in more if v is not None)] or None for had, *more in rows_of],
             kind,
         )
-    joined = pc.binary_join_element_wise(*texts, _SEPARATOR, null_handling="skip")
-    lists = pc.split_pattern(joined, _SEPARATOR)
-    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, kind), lists.cast(kind))
+    # The first text is there in every row: Arrow leaves rows out that have none to join.
+    first = pa.repeat(pa.scalar(""), rows)
+    joined = pc.binary_join_element_wise(first, *texts, _SEPARATOR, null_handling="skip")
+    return _no_empty(pc.list_slice(pc.split_pattern(joined, _SEPARATOR), 1).cast(kind))
 
 
 def _no_empty(lists: pa.Array) -> pa.Array:

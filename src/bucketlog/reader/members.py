@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -37,6 +38,9 @@ KEPT: tuple[str, ...] = ("schema_version_id", "bucket_arn")
 OWN: frozenset[str] = frozenset(SCHEMA.names) - frozenset(FIELD_COLUMNS.names)
 """Members that only bucketlog's own exports have."""
 
+PROVENANCE: frozenset[str] = frozenset({"source_object", "line_number"})
+"""Members of our own exports that are not read: where a row is from is told of this reading."""
+
 MARK = "parse_ambiguous"
 """The member by which an export of bucketlog is told from a record of Amazon's."""
 
@@ -49,6 +53,13 @@ _TIME = re.compile(
     r"(?:[Zz]| ?UTC|([+-])(\d\d):?(\d\d))?",
     re.ASCII,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The members of a JSON object as they stand, those that stand twice too."""
+
+    members: list[tuple[str, Any]]
 
 
 class Refused(ValueError):
@@ -151,4 +162,8 @@ def extra(name: str, given: Any) -> str:
 
 
 def _compact(given: Any) -> str:
-    return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=float)
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(given: Pairs | Decimal) -> Any:
+    return dict(given.members) if isinstance(given, Pairs) else float(given)

@@ -70,7 +70,8 @@ def parse(
         )
     kind = kind_of(data)
     if kind == "parquet":
-        return Parsed(*structured.parse_parquet(data))
+        rows = structured.joined(structured.parse_parquet(data, first_line))
+        return Parsed(rows, structured.NO_REJECTS)
     if kind == "json":
         return Parsed(*structured.parse_json(data, first_line, first_offset))
     return Parsed(*parse_lines(data, first_line, first_offset))

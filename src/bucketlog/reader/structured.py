@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, BinaryIO, NoReturn
@@ -30,6 +30,9 @@ from bucketlog.reader.schema import FIELD_COLUMNS, LINE_COLUMNS, LINE_REJECTS, R
 
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes. A longer line of JSON is a reject; Amazon's have a few KB."""
+
+NO_REJECTS = pa.RecordBatch.from_pylist([], schema=LINE_REJECTS)
+"""A batch of LINE_REJECTS without rows."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -49,7 +52,7 @@ def parse_json(
         data, first_offset = data[len(_BOM) :], len(_BOM)
     batch = _at_once(data, first_line)
     if batch is not None:
-        return batch, pa.RecordBatch.from_pylist([], schema=LINE_REJECTS)
+        return batch, NO_REJECTS
     return _line_by_line(data, first_line, first_offset)
 
 
@@ -161,10 +164,6 @@ class _Rejected(Exception):
     """A line that is no record, and why: the words are of a small set, so they can be counted."""
 
 
-class _Pairs(list[tuple[str, Any]]):
-    """The members of a JSON object as they stand, those that stand twice too."""
-
-
 def _line_by_line(
     data: bytes, first_line: int, first_offset: int
 ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
@@ -207,7 +206,10 @@ def _record(line: bytes) -> dict[str, Any]:
         raise _Rejected("the line is too long")
     start = line.index(b"{") if _EXPORTED.match(line) else 0
     text = line[start:].decode(errors="replace")
-    record, is_doubted = _told(_unwrapped(_members(text)))
+    try:
+        record, is_doubted = _told(_unwrapped(_members(text)))
+    except RecursionError:
+        raise _Rejected("it is nested too deeply") from None
     if record.get("time") is None:
         raise _Rejected("it has no time")
     if record.get("bucket") is None and record.get("operation") is None:
@@ -244,18 +246,16 @@ def _whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _members(text: str) -> _Pairs:
+def _members(text: str) -> members.Pairs:
     try:
         found = json.loads(
-            text, object_pairs_hook=_Pairs, parse_float=Decimal, parse_constant=_no_constant
+            text, object_pairs_hook=members.Pairs, parse_float=Decimal, parse_constant=_no_constant
         )
-    except RecursionError:
-        raise _Rejected("it is nested too deeply") from None
     except ValueError as error:
         if "Extra data" in str(error):
             raise _Rejected("something follows the record on its line") from None
         raise _Rejected("it is no JSON") from None
-    if not isinstance(found, _Pairs):
+    if not isinstance(found, members.Pairs):
         raise _Rejected("it is JSON, but no object")
     return found
 
@@ -264,9 +264,9 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _unwrapped(found: _Pairs) -> _Pairs:
+def _unwrapped(found: members.Pairs) -> members.Pairs:
     """The record in an event of CloudWatch Logs, or else what was given."""
-    held = {name.lstrip("@"): value for name, value in found}
+    held = {name.lstrip("@"): value for name, value in found.members}
     if held.get("messageType") == "DATA_MESSAGE" or isinstance(held.get("logEvents"), list):
         raise _Rejected("it is an envelope of several events: take .logEvents[].message out of it")
     message = held.get("message")
@@ -274,25 +274,25 @@ def _unwrapped(found: _Pairs) -> _Pairs:
         return found
     return (
         found
-        if any(members.known(name) == "request_time" for name, _ in found)
+        if any(members.known(name) == "request_time" for name, _ in found.members)
         else (_members(message))
     )
 
 
-def _told(found: _Pairs) -> tuple[dict[str, Any], bool]:
+def _told(found: members.Pairs) -> tuple[dict[str, Any], bool]:
     """Values by column, and whether any column was told of more than once."""
     record: dict[str, Any] = {}
     extras: list[str] = []
     is_doubted = False
-    is_own = any(name == members.MARK for name, _ in found)
+    is_own = any(name == members.MARK for name, _ in found.members)
     seen: set[str] = set()
     arn: Any = None
-    for name, value in found:
+    for name, value in found.members:
         known = members.known(name)
         column = None if known is None else members.column(known)
         is_doubted |= name in seen
         seen.add(name)
-        if value is None:
+        if value is None or column in members.PROVENANCE:
             continue
         if column is None:
             if known == "bucket_arn" and isinstance(value, str):
@@ -339,6 +339,12 @@ def parse_parquet(
     return _batches(file, first_line, batch_rows)
 
 
+def joined(batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
+    """Batches of LINE_COLUMNS as one."""
+    whole = pa.Table.from_batches(batches, schema=LINE_COLUMNS).combine_chunks().to_batches()
+    return whole[0] if whole else pa.RecordBatch.from_pylist([], schema=LINE_COLUMNS)
+
+
 def _batches(file: pq.ParquetFile, first_line: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
     with _telling(), file:
         for batch in file.iter_batches(batch_size=batch_rows, use_threads=False):
@@ -354,7 +360,7 @@ def _telling() -> Iterator[None]:
         yield
     except members.Refused as error:
         raise Problem(f"This Parquet file is no access log: its {error}.") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         said = str(error).partition("\n")[0].rstrip(".")
         raise Problem(f"The Parquet file can't be read: {said}.") from None
 

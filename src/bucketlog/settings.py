@@ -55,7 +55,7 @@ class Server:
     )
     console: str = _set(
         "127.0.0.1:9001",
-        "Address and port of /healthz and /metrics, for operators only.",
+        "Address and port of the console, /healthz and /metrics, for operators only.",
         "--console",
     )
     regions: tuple[str, ...] = _set(
@@ -156,6 +156,16 @@ class AccessLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Console:
+    """The web pages for people."""
+
+    enabled: bool = _set(True, "Whether they are served, where bucketlog[console] is installed.")
+    names: tuple[str, ...] = _set((), "Host names they may be asked for by, beside its address.")
+    password: str | None = _set(None, "Logs in as the root account, beside access keys.")
+    idle_timeout: Seconds = _set(Seconds(3600.0), "After which somebody must log in again.")
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """The server's own log, on stderr."""
 
@@ -175,6 +185,7 @@ class Settings:
     spool: Spool = dataclasses.field(default_factory=Spool)
     delivery: Delivery = dataclasses.field(default_factory=Delivery)
     accesslog: AccessLog = dataclasses.field(default_factory=AccessLog)
+    console: Console = dataclasses.field(default_factory=Console)
     log: Log = dataclasses.field(default_factory=Log)
     sources: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
 
@@ -186,6 +197,7 @@ SECTIONS: Mapping[str, type] = {
     "spool": Spool,
     "delivery": Delivery,
     "accesslog": AccessLog,
+    "console": Console,
     "log": Log,
 }
 
@@ -426,6 +438,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "server.console": address,
     "server.regions": _check_regions,
     "server.domains": _check_domains,
+    "console.names": _check_domains,
     "server.trusted_proxies": _check_networks,
     "server.drain": _check_drain,
     "accesslog.fields": _check_fields,

@@ -63,8 +63,10 @@ def serve(config: Path | None, **flags: Any) -> None:
     settings = _settings(config, flags)
     journal.start(settings.log)
 
-    def ready(endpoint: str, console: str) -> None:
+    def ready(endpoint: str, console: str, link: str | None) -> None:
         click.echo(f"S3 on {endpoint}; /healthz and /metrics on {console}", err=True)
+        if link is not None:
+            click.echo(f"Console, logged in as root: {link}", err=True)
 
     process.run(settings, _tell_root_key, ready)
 

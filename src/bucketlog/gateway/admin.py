@@ -1,7 +1,8 @@
-"""The operator's port: `/healthz` and `/metrics`, for monitoring; nothing that changes anything.
+"""`/healthz` and `/metrics`, for monitoring; nothing that changes anything.
 
-Answers over the same edge as S3 does. With several workers it is the supervisor's, and tells of
-all of them together.
+Answers over the same edge as S3 does, as long as no console answers on the operator's port, and
+to the console, which passes on what it is asked. With several workers it is the supervisor's, and
+tells of all of them together.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Admin:
         self._snapshots = snapshots
         self._expected = expected
         self._pages = {"/healthz": self._healthz, "/metrics": self._metrics}
+        self.console_comes = False
+        """Whether a console will answer here soon: a browser then asks again by itself."""
 
     async def __call__(self, request: Request, wire: Wire) -> None:
         """Answers one request."""
@@ -31,13 +34,25 @@ class Admin:
         if wire.refusal is not None:
             reply = _text(wire.refusal.status, wire.refusal.text)
         elif page is None:
-            reply = _text(404, "Here are /healthz and /metrics.")
+            reply = self._nothing()
         elif request.method not in ("GET", "HEAD"):
             reply = _text(405, "Only GET and HEAD.")
             reply.headers["Allow"] = "GET, HEAD"
         else:
             reply = await page()
         await wire.send(reply, head=request.method == "HEAD")
+
+    async def page(self, path: str) -> Reply | None:
+        """The page of that path, None where there is none; its body is bytes."""
+        page = self._pages.get(path)
+        return None if page is None else await page()
+
+    def _nothing(self) -> Reply:
+        if not self.console_comes:
+            return _text(404, "Here are /healthz and /metrics.")
+        reply = _text(503, "The console is starting.")
+        reply.headers |= {"Retry-After": "1", "Refresh": "1"}
+        return reply
 
     async def _healthz(self) -> Reply:
         """200 while every worker answers and can record; else 503 and what is wrong."""

@@ -28,7 +28,10 @@ _PATIENCE_ELSE_S = 3.0
 
 
 class Question(msgspec.Struct):
-    """What is asked: "snapshot", "waiting" (of one source bucket) or "deliver" (one or all)."""
+    """What is asked: "snapshot", "waiting" (of one source bucket) or "deliver" (one or all).
+
+    The process that keeps the console is asked for its pages: "healthz" or "metrics".
+    """
 
     do: str
     bucket: str | None = None
@@ -43,6 +46,14 @@ class Delivery(msgspec.Struct):
     records: int
 
 
+class Page(msgspec.Struct):
+    """A page of the operator's port."""
+
+    status: int
+    type: str
+    text: str
+
+
 class Answer(msgspec.Struct):
     """What a worker answers; only what the question asked for is filled in."""
 
@@ -52,6 +63,7 @@ class Answer(msgspec.Struct):
     oldest_at: int | None = None
     delivered: list[Delivery] = msgspec.field(default_factory=list)
     failures: dict[str, str] = msgspec.field(default_factory=dict)  # source bucket -> reason
+    page: Page | None = None
     error: str | None = None
 
 

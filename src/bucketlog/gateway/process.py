@@ -28,9 +28,9 @@ from bucketlog import settings as configuration
 from bucketlog.disk import RealDisk
 from bucketlog.gateway import control
 from bucketlog.gateway.admin import Admin
+from bucketlog.gateway.console import Front
 from bucketlog.gateway.control import Answer, Question
 from bucketlog.gateway.edge import listen
-from bucketlog.gateway.edge.limits import Limits
 from bucketlog.gateway.metrics import Snapshot
 from bucketlog.gateway.worker import Layout, Worker
 from bucketlog.problems import Problem, SettingsProblem
@@ -42,7 +42,6 @@ from bucketlog.state.generation import Generation
 
 log = logging.getLogger("bucketlog.server")
 
-_ADMIN_LIMITS = Limits(connections=256, body_bytes=0)
 _RESTART_AFTER_S = 1.0
 
 
@@ -58,9 +57,17 @@ class Address:
         """As a URL's authority."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def local(self) -> Address:
+        """What a process of this machine reaches it by, where it is every address."""
+        every = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+        return Address(every.get(self.host, self.host), self.port)
 
-Ready = Callable[[str, str], None]
-"""Told once the server serves: the S3 endpoint and the operator's address, as URLs."""
+
+Ready = Callable[[str, str, str | None], None]
+"""Told once the server serves: the S3 endpoint, the operator's address, and the link that logs in
+to the console there (None where there is none), as URLs.
+"""
 
 
 def run(settings: Settings, made_root: Callable[[str, str], None], ready: Ready) -> None:
@@ -158,12 +165,14 @@ async def _alone(
         async def snapshots() -> list[Snapshot]:
             return [worker.snapshot()]
 
-        admin = await listen.serve(Admin(snapshots, 1), [console], limits=_ADMIN_LIMITS)
-        served.announce(ready)
+        front = Front(settings, console, Admin(snapshots, 1), layout.run)
+        await front.start()
+        served.announce(ready, front.link(served.console))
+        front.begin(served.local_endpoint)
         await stop.wait()
         log.info("stopping")
         await worker.stop()
-        await admin.drain(0)
+        await front.stop()
         served.withdraw()
 
 
@@ -180,17 +189,18 @@ async def _supervise(settings: Settings, layout: Layout, secure: bool, ready: Re
         console = open_sockets.enter_context(_bound(settings.server.console, share=False))
         served = _Served(layout, _address(held), _address(console), secure)
         crew = _Crew(settings, layout, served.s3.port)
-        admin = await listen.serve(
-            Admin(crew.snapshots, settings.server.workers), [console], limits=_ADMIN_LIMITS
-        )
+        admin = Admin(crew.snapshots, settings.server.workers)
+        front = Front(settings, console, admin, layout.run)
         try:
+            await front.start()
             await crew.start()
-            served.announce(ready)
+            served.announce(ready, front.link(served.console))
+            front.begin(served.local_endpoint)
             await _first(crew.keep(), stop.wait())
             log.info("stopping")
         finally:
             await crew.stop(settings.server.drain + 5)
-            await admin.drain(0)
+            await front.stop()
             served.withdraw()
 
 
@@ -294,17 +304,20 @@ class _Served:
     def __init__(self, layout: Layout, s3: Address, console: Address, secure: bool) -> None:
         self._file = layout.run / "server.json"
         self.s3 = s3
-        self.endpoint = f"{'https' if secure else 'http'}://{s3.url}"
+        scheme = "https" if secure else "http"
+        self.endpoint = f"{scheme}://{s3.url}"
+        self.local_endpoint = f"{scheme}://{s3.local.url}"
         self.console = f"http://{console.url}"
 
-    def announce(self, ready: Ready) -> None:
+    def announce(self, ready: Ready, link: str | None) -> None:
         """Says that it serves."""
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = {"endpoint": self.endpoint, "console": self.console, "pid": os.getpid()}
         temporary = self._file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(about))
+        temporary.touch(mode=0o600)  # the link is a secret
+        temporary.write_text(json.dumps({**about, "link": link}))
         temporary.rename(self._file)
-        ready(self.endpoint, self.console)
+        ready(self.endpoint, self.console, link)
 
     def withdraw(self) -> None:
         """Takes that back."""

@@ -1,0 +1,16 @@
+"""The tab Properties of a bucket."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bucketlog.console import frame
+
+
+async def _show(request: Request) -> Response:
+    return await frame.page(request, "bucket_empty.html", "Properties")
+
+
+routes = [Route("/buckets/{bucket}/properties", _show)]

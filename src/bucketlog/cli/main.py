@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "A bucket's access logging: enable, disable, status.",
     ),
     "deliver": ("bucketlog.cli.server:deliver", "Deliver the records that are waiting, now."),
+    "read": ("bucketlog.cli.reading:read", "Read access logs of any shape into typed rows."),
     "explain": ("bucketlog.cli.logs:explain", "Say what every field of a record means."),
     "query": ("bucketlog.cli.questions:query", "Ask about access logs in SQL."),
     "report": ("bucketlog.cli.questions:report", "Ask a question that has a name; a page of all."),

@@ -6,19 +6,8 @@ they are first asked for, so `import bucketlog` costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
-__all__ = ["Position", "Privacy", "Problem", "Scan", "explain", "parse", "read", "scan"]
-
-if TYPE_CHECKING:
-    from bucketlog.problems import Problem
-    from bucketlog.reader.explain import explain
-    from bucketlog.reader.objects import Position
-    from bucketlog.reader.parse import parse
-    from bucketlog.reader.privacy import Privacy
-    from bucketlog.reader.scan import Scan, read, scan
-
+# Their types stand in __init__.pyi: named here, they would make all that is below import all this.
 _PUBLIC = {
     "Position": "bucketlog.reader.objects",
     "Privacy": "bucketlog.reader.privacy",
@@ -29,6 +18,7 @@ _PUBLIC = {
     "read": "bucketlog.reader.scan",
     "scan": "bucketlog.reader.scan",
 }
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> object:

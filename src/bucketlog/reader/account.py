@@ -7,12 +7,15 @@ a proof and no tautology. Memory is bounded, whatever is read.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bucketlog.reader import derived
 from bucketlog.reader.objects import Trouble
 from bucketlog.reader.timeline import Span, Timeline
 
@@ -53,11 +56,40 @@ class Tally:
     rejects: dict[str, int] = field(default_factory=dict)
     ambiguous: int = 0
     field_counts: dict[int | None, int] = field(default_factory=dict)
+    eras: dict[str, int] = field(default_factory=dict)
     width_us: int = 1
     spans: list[Span] = field(default_factory=list)
     lags: dict[int, int] = field(default_factory=dict)
     longest_lag_us: int | None = None
     troubles: tuple[Trouble, ...] = ()
+
+
+def combined(tallies: Sequence[Tally]) -> Tally:
+    """Several tallies, made with the same width of spans, as one."""
+    if len(tallies) == 1:
+        return tallies[0]
+    sums = {name: sum(getattr(each, name) for each in tallies) for name in _SUMMED}
+    counters: dict[str, Any] = {}
+    for name in ("rejects", "field_counts", "eras", "lags"):
+        total: Counter[Any] = Counter()
+        for each in tallies:
+            total.update(getattr(each, name))
+        counters[name] = dict(total)
+    longest = [each.longest_lag_us for each in tallies if each.longest_lag_us is not None]
+    return Tally(
+        **sums,
+        **counters,
+        width_us=max(each.width_us for each in tallies),
+        spans=[span for each in tallies for span in each.spans],
+        longest_lag_us=max(longest, default=None),
+        troubles=tuple(trouble for each in tallies for trouble in each.troubles),
+    )
+
+
+_SUMMED = (
+    *("objects", "stored_bytes", "bytes", "bytes_not_log"),
+    *("lines", "rows", "selected", "ambiguous"),
+)
 
 
 @dataclass(slots=True)
@@ -66,7 +98,8 @@ class Account:
 
     `rows` are all records that were read, `selected` those that `where` let through.
     `objects_in_trouble` names the first 1000 of `troubles`. `rejects` counts by reason.
-    `notes` are things to know that are no trouble: requests that went out unsigned, say.
+    `field_counts` and `eras` count rows by how many fields they had (None for structured records)
+    and by the derived column `era`. `notes` are things to know that are no trouble: requests that went out unsigned, say.
     """
 
     objects: int = 0
@@ -81,6 +114,7 @@ class Account:
     rejects: Counter[str] = field(default_factory=Counter)
     ambiguous: int = 0
     field_counts: Counter[int | None] = field(default_factory=Counter)
+    eras: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     timeline: Timeline = field(default_factory=Timeline, repr=False)
     _lags: Counter[int] = field(default_factory=Counter, repr=False)
@@ -139,16 +173,11 @@ class Account:
 
     def add(self, tally: Tally) -> None:
         """Takes in the count of some more lines."""
-        self.objects += tally.objects
-        self.stored_bytes += tally.stored_bytes
-        self.bytes += tally.bytes
-        self.bytes_not_log += tally.bytes_not_log
-        self.lines += tally.lines
-        self.rows += tally.rows
-        self.selected += tally.selected
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(tally, name))
         self.rejects.update(tally.rejects)
-        self.ambiguous += tally.ambiguous
         self.field_counts.update(tally.field_counts)
+        self.eras.update(tally.eras)
         self.timeline.add(tally.width_us, tally.spans)
         self._lags.update(tally.lags)
         if tally.longest_lag_us is not None:
@@ -157,25 +186,6 @@ class Account:
             self._longest_lag_us = longest if known is None else max(known, longest)
         for trouble in tally.troubles:
             self.note(trouble)
-
-    def tally(self) -> Tally:
-        """All of it as one tally."""
-        own = self.timeline
-        return Tally(
-            **{
-                name: getattr(self, name)
-                for name in ("objects", "stored_bytes", "bytes", "bytes_not_log", "lines", "rows")
-            },
-            selected=self.selected,
-            rejects=dict(self.rejects),
-            ambiguous=self.ambiguous,
-            field_counts=dict(self.field_counts),
-            width_us=own.width_us,
-            spans=own.spans(),
-            lags=dict(self._lags),
-            longest_lag_us=self._longest_lag_us,
-            troubles=tuple(self.objects_in_trouble),
-        )
 
     def note(self, trouble: Trouble) -> None:
         """Counts a trouble, and keeps it if there are not too many."""
@@ -209,6 +219,19 @@ def counts(array: pa.Array) -> dict[int | None, int]:
     if ends["min"] == ends["max"] and not array.null_count:  # most often, and much faster
         return {ends["min"]: len(array)}
     return {entry["values"]: entry["counts"] for entry in pc.value_counts(array).to_pylist()}
+
+
+def eras(batch: pa.RecordBatch, field_counts: dict[int | None, int]) -> dict[str, int]:
+    """Rows by the derived column `era`; without making that column, where all is as usual."""
+    if None not in field_counts and batch.column("extra_fields").null_count == batch.num_rows:
+        found: Counter[str] = Counter()
+        for fields, count in field_counts.items():
+            known = [name for least, name in derived.ERAS if fields is not None and fields >= least]
+            found[known[-1] if known else derived.ERAS[0][1]] += count
+        return dict(found)
+    column = derived.add(batch.select(["field_count", "extra_fields"]), ["era"]).column("era")
+    entries = pc.value_counts(column.cast(pa.string())).to_pylist()
+    return {entry["values"]: entry["counts"] for entry in entries}
 
 
 def lags(times: pa.Array, delivered: pa.Array) -> tuple[dict[int, int], int | None]:

@@ -93,7 +93,7 @@ class Bucket:
             endpoint=endpoint,
             region=region,
             virtual_hosted_style_request=is_virtual,
-            client_options=options,
+            client_options=options,  # type: ignore[arg-type]
             retry_config={"max_retries": access.retries, "retry_timeout": timedelta(minutes=2)},
             **signing,
         )
@@ -136,7 +136,7 @@ class Bucket:
     def seekable(self, found: SourceObject) -> BinaryIO:
         with self._reading():
             size = found.size if found.size is not None else self.head(found.key)["size"]
-        return io.BufferedReader(_Ranged(self, found, size), 1024 * 1024)  # type: ignore[return-value]
+        return io.BufferedReader(_Ranged(self, found, size), 1024 * 1024)
 
     def part(self, found: SourceObject, start: int, end: int, etag: str | None) -> Any:
         """Bytes of one range, as obstore gives them. The object must still be the same."""

@@ -20,12 +20,25 @@ class Files:
     readers = 4
 
     def whole(self, found: SourceObject, limit: int) -> bytes | None:
-        with reading(found.key), _opened(found.key) as file:
-            data = file.read(limit + 1)
-        return data if len(data) <= limit else None
+        """All of it, or None. A file that grew meanwhile is read to its end."""
+        with reading(found.key):
+            number = _opened(found.key)
+            try:
+                size = limit if found.size is None else min(found.size, limit)
+                data = os.read(number, size + 1)
+                if len(data) <= size and len(data) == found.size:
+                    return data
+                parts = [data]
+                while part := os.read(number, _CHUNK):
+                    parts.append(part)
+                    if sum(map(len, parts)) > limit:
+                        return None
+                return b"".join(parts)
+            finally:
+                os.close(number)
 
     def chunks(self, found: SourceObject) -> Iterator[bytes]:
-        with reading(found.key), _opened(found.key) as file:
+        with reading(found.key), open(_opened(found.key), "rb", buffering=0) as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
 
@@ -34,11 +47,11 @@ class Files:
 
     def seekable(self, found: SourceObject) -> BinaryIO:
         with reading(found.key):
-            return _opened(found.key)
+            return open(_opened(found.key), "rb")
 
     def aligned(self, found: SourceObject, size: int) -> Iterator[bytes]:
         """Its bytes in chunks that end where lines do, if lines are short: no byte is copied."""
-        with reading(found.key), _opened(found.key) as file:
+        with reading(found.key), open(_opened(found.key), "rb", buffering=0) as file:
             number, start = file.fileno(), 0
             while True:
                 end = start + size
@@ -51,11 +64,13 @@ class Files:
                 yield chunk
 
 
-def _opened(path: str) -> BinaryIO:
+def _opened(path: str) -> int:
     # A FIFO without a writer would be waited for, for ever.
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
         raise Unreadable("it is no regular file")
-    return open(path, "rb", buffering=0)
+    return number
 
 
 @contextmanager

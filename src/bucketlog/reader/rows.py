@@ -74,15 +74,12 @@ def of_pieces(pieces: Sequence[Piece], shape: Shape, width_us: int) -> Outcome:
 
 def merged(outcomes: Sequence[Outcome]) -> Outcome:
     """Several outcomes as one."""
-    total = account.Account()
-    for outcome in outcomes:
-        total.add(outcome.tally)
     rejects = [each.rejects for each in outcomes if each.rejects is not None]
     ends = [each.end for each in outcomes if each.end is not None]
     return Outcome(
         tuple(batch for outcome in outcomes for batch in outcome.batches),
         pa.concat_batches(rejects) if len(rejects) > 1 else next(iter(rejects), None),
-        total.tally(),
+        account.combined([outcome.tally for outcome in outcomes]),
         ends[-1] if ends else None,
         all(outcome.is_log for outcome in outcomes),
     )
@@ -123,7 +120,7 @@ def of_block(found: SourceObject, block: Block, shape: Shape, width_us: int) -> 
         tally = replace(tally, bytes=block.overlong.length)
         return Outcome(
             (),
-            _placed(rejects, _Provenance.of(found, rejects.column("line_number"))),
+            shape.rejects(_placed(rejects, _Provenance.of(found, rejects.column("line_number")))),
             replace(tally, rejects=account.reasons(rejects)),
             end,
         )
@@ -172,18 +169,20 @@ def _outcome(
     width_us: int,
 ) -> Outcome:
     times = batch.column("time")
+    field_counts = account.counts(batch.column("field_count"))
     lags, longest_lag_us = provenance.lags(times)
     shaped = shape.apply(provenance.placed(batch)) if batch.num_rows else None
     return Outcome(
         (shaped,) if shaped is not None and shaped.num_rows else (),
-        None if rejected is None else _placed(rejects, rejected),
+        None if rejected is None else shape.rejects(_placed(rejects, rejected)),
         replace(
             tally,
             rows=batch.num_rows,
             selected=0 if shaped is None else shaped.num_rows,
             rejects=account.reasons(rejects),
             ambiguous=batch.column("parse_ambiguous").true_count,
-            field_counts=account.counts(batch.column("field_count")),
+            field_counts=field_counts,
+            eras=account.eras(batch, field_counts),
             width_us=width_us,
             spans=timeline.spans_of(times, width_us),
             lags=lags,

@@ -62,6 +62,14 @@ class Shape:
             batch = batch.filter(self.where)
         return batch if self.columns is None else batch.select(list(self.columns))
 
+    def rejects(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Rejects as they leave: privacy holds for their bytes, too."""
+        if self.privacy is None:
+            return batch
+        from bucketlog.reader import privacy
+
+        return privacy.apply(batch, self.privacy)
+
 
 def _near(name: str, known: Sequence[str]) -> str:
     import difflib

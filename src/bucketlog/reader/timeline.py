@@ -52,10 +52,6 @@ class Timeline:
             coarser[number // 2] = min(first, known[0]), max(last, known[1])
         self._spans = coarser
 
-    def spans(self) -> list[Span]:
-        """All of them, of `width_us`."""
-        return [(number, first, last) for number, (first, last) in self._spans.items()]
-
     @property
     def first_us(self) -> int | None:
         """The first event."""

@@ -1,4 +1,4 @@
-"""A load generator that costs little: the same signed request over kept connections.
+"""A load generator that costs little: signed requests over kept connections.
 
 One signed head is good for 15 minutes, so nothing is signed while the clock runs. The length of
 the reply is learned once per round; a reply of another length or status stops the run, so that
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import selectors
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,18 +33,25 @@ class Load:
             one.close()
 
     def run(self, request: bytes, count: int) -> None:
-        """`count` requests; returns when all are answered as the first one was."""
-        expected = self._first(request)
+        """`count` times the same request; returns when all are answered as the first one was."""
+        self.run_all(repeat(request, count))
+
+    def run_all(self, requests: Iterable[bytes]) -> None:
+        """These requests, whose answers are of one length; returns when all are answered."""
+        left_over = iter(requests)
+        first = next(left_over, None)
+        if first is None:
+            return
+        expected = self._first(first)
         buffer = bytearray(1 << 20)
-        left = {one: expected for one in self.sockets}
-        started = finished = 0
+        left: dict[socket.socket, int] = {}
         with selectors.DefaultSelector() as selector:
-            for one in self.sockets:
+            for one, request in zip(self.sockets, left_over, strict=False):
                 one.setblocking(False)
                 selector.register(one, selectors.EVENT_READ)
                 one.send(request)
-                started += 1
-            while finished < started:
+                left[one] = expected
+            while left:
                 # Polled without sleeping: on a virtual machine, waking a sleeping client costs the
                 # server's send(2) tens of microseconds, which no distant client would.
                 for key, _ in selector.select(0):
@@ -56,11 +64,13 @@ class Load:
                     if got == 0 or left[one] < 0:
                         raise SystemExit("an answer of another length")
                     if left[one] == 0:
-                        finished += 1
-                        left[one] = expected
-                        if started < count:
-                            one.send(request)
-                            started += 1
+                        following = next(left_over, None)
+                        if following is None:
+                            del left[one]
+                            selector.unregister(one)
+                        else:
+                            left[one] = expected
+                            one.send(following)
 
     def _first(self, request: bytes) -> int:
         one = self.sockets[0]

@@ -1,0 +1,140 @@
+"""One way of reading, measured in a process of its own: `python bench/measure.py WAY PATH ...`.
+
+Prints one JSON object: the least CPU and wall seconds of several runs, rows, and the peak of
+resident memory. `bench/read.py` runs it, so that no way pays for another's memory or threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+BLOCK = 8 << 20
+_LONG_ENOUGH_S = 20.0
+
+
+def peak_bytes() -> int:
+    """The most memory this process has had at once."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def least(run: Callable[[], int], runs: int) -> dict[str, Any]:
+    """The least of several runs; no more of them once they have taken long enough."""
+    walls, cpus, rows, began = [], [], 0, time.perf_counter()
+    while len(walls) < runs and (not walls or time.perf_counter() - began < _LONG_ENOUGH_S):
+        wall, cpu = time.perf_counter(), time.process_time()
+        rows = run()
+        cpus.append(time.process_time() - cpu)
+        walls.append(time.perf_counter() - wall)
+    return {
+        "wall_s": min(walls),
+        "cpu_s": min(cpus),
+        "runs": len(walls),
+        "rows": rows,
+        "peak_bytes": peak_bytes(),
+    }
+
+
+def kernel(path: Path, runs: int, core: int) -> dict[str, Any]:
+    """The kernel alone on one pinned core, over blocks of whole lines that are in memory."""
+    from bucketlog import _native
+
+    os.sched_setaffinity(0, {core})
+    blocks = []
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            blocks.append(block + file.readline())
+
+    def run() -> int:
+        rows = 0
+        for block in blocks:
+            batch, rejects = _native.parse_lines(block, rows + 1, 0)
+            rows += batch.num_rows + rejects.num_rows
+        return rows
+
+    return least(run, runs)
+
+
+def scan(path: Path, runs: int) -> dict[str, Any]:
+    """Files to record batches, none of them kept."""
+    import bucketlog
+
+    def run() -> int:
+        with bucketlog.scan(str(path)) as batches:
+            rows = sum(batch.num_rows for batch in batches)
+        assert batches.account.adds_up
+        return rows
+
+    return least(run, runs)
+
+
+def read(path: Path, runs: int) -> dict[str, Any]:
+    """Files to one table, as the other engines give it."""
+    import bucketlog
+
+    return least(lambda: int(bucketlog.read(str(path)).num_rows), runs)
+
+
+def engine(path: Path, runs: int, name: str) -> dict[str, Any]:
+    """Another engine's table."""
+    from bench.engines import ENGINES
+
+    (found,) = [each for each in ENGINES if each.name == name]
+    return least(lambda: int(found.load(path).num_rows), runs)
+
+
+def reader(path: Path, runs: int, name: str) -> dict[str, Any]:
+    """A reader of lines: its own function, called for each; what it can't read counts as a row."""
+    from bench.readers import line_readers
+
+    (found,) = [each for each in line_readers() if each.name == name]
+    parse = found.read
+
+    def run() -> int:
+        rows = 0
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            for line in file:
+                rows += 1
+                try:
+                    parse(line[:-1])
+                except Exception:  # it has refused the line
+                    continue
+        return rows
+
+    return least(run, runs)
+
+
+def main() -> None:
+    """Measures what it is told to."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("way", choices=["kernel", "scan", "read", "engine", "reader"])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--core", type=int, default=1)
+    parser.add_argument("--name", default="")
+    given = parser.parse_args()
+    if given.way != "kernel":
+        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
+    ways: dict[str, Callable[[], dict[str, Any]]] = {
+        "kernel": lambda: kernel(given.path, given.runs, given.core),
+        "scan": lambda: scan(given.path, given.runs),
+        "read": lambda: read(given.path, given.runs),
+        "engine": lambda: engine(given.path, given.runs, given.name),
+        "reader": lambda: reader(given.path, given.runs, given.name),
+    }
+    json.dump(ways[given.way](), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -93,7 +93,7 @@ def _named(name: str) -> Derived:
     column = COLUMNS.get(name)
     if column is not None:
         return column
-    near = difflib.get_close_matches(name, COLUMNS, 3)
+    near = difflib.get_close_matches(name, COLUMNS, 2, 0.75)
     raise Problem(
         f"There is no derived column {name!r}.",
         f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(COLUMNS)}.",

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve native wheel test test-slow test-all check fix docs bench bench-read conformance constraints clean
+.PHONY: help demo serve native wheel test test-slow test-browser test-all check fix docs bench bench-read conformance constraints clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,12 +43,17 @@ serve: .venv/native  ## S3 with access logging on 127.0.0.1:9000
 	@$(BIN)/bucketlog serve
 
 test: .venv/native  ## the tests that take seconds
-	$(PYTEST) -q -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -q -n 2 --dist loadfile -m "not slow and not browser"
 
 test-slow: .venv/native  ## crashes under load, big bodies, real clients at length
-	$(PYTEST) -q -m slow --timeout 900
+	$(PYTEST) -q -m "slow and not browser" --timeout 900
 
-test-all: test test-slow  ## both
+test-browser: .venv/native  ## the console in Chromium; screenshots in artefacts/
+	@command -v chromium >/dev/null || \
+	  { echo "There is no chromium; on Debian: apt-get install chromium fonts-dejavu-core"; exit 1; }
+	$(PYTEST) -q -m browser
+
+test-all: test test-slow test-browser  ## all of them
 
 check: .venv/native  ## format, lint, types, layers, spelling
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ class Server:
         *options: str,
         env: dict[str, str] | None = None,
         log: Path | None = None,
+        console: bool = False,
     ) -> None:
+        """`console`: with the web pages, which are a process more; /metrics is there anyway."""
         self.data = data
         self.log = log or data / "stderr.log"
         self.options = options
@@ -36,8 +39,10 @@ class Server:
             **os.environ,
             "BUCKETLOG_ROOT_ACCESS_KEY": ACCESS_KEY,
             "BUCKETLOG_ROOT_SECRET_KEY": SECRET_KEY,
+            "BUCKETLOG_CONSOLE_ENABLED": "true" if console else "false",
             **(env or {}),
         }
+        self.has_console = console
         self.process: subprocess.Popen[bytes] | None = None
         self.endpoint = ""
         self.console = ""
@@ -64,7 +69,17 @@ class Server:
             time.sleep(0.02)
         told = json.loads(about.read_text())
         self.endpoint, self.console = told["endpoint"], told["console"]
+        while self.has_console and not self._console_answers():
+            assert time.monotonic() < deadline, "the console did not start:\n" + self.errors()
+            time.sleep(0.05)
         return self
+
+    def _console_answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.console}/login") as answer:
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError:
+            return False
 
     def errors(self) -> str:
         """What it wrote on stderr so far, over all its lives."""

@@ -36,6 +36,7 @@ from bucketlog.console.parts import Parts
 from bucketlog.console.render import Renderer
 from bucketlog.console.s3 import Store
 from bucketlog.console.sessions import Patience, Sessions
+from bucketlog.console.usage import Usage
 from bucketlog.console.workers import Workers
 from bucketlog.state.accounts import Accounts
 from bucketlog.state.database import Database
@@ -67,6 +68,7 @@ def create(config: Config) -> Starlette:
     generation = Generation.open(config.data)
     database = Database.open(config.data)
     store = Store(config)
+    workers = Workers(config.run)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -98,7 +100,8 @@ def create(config: Config) -> Starlette:
         assets=assets,
         renderer=Renderer(assets),
         store=store,
-        workers=Workers(config.run),
+        workers=workers,
+        usage=Usage(workers),
         accounts=Accounts(database, generation),
         rules=Rules(database, generation),
         threads=threads,

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from bucketlog.console.assets import Assets
 from bucketlog.console.config import Config
 from bucketlog.console.sessions import Patience, Session, Sessions
+from bucketlog.console.usage import Usage
 from bucketlog.console.workers import Workers
 from bucketlog.state.accounts import Accounts
 from bucketlog.state.rules import Rules
@@ -39,6 +40,8 @@ class Parts:
     """S3, as whoever is logged in."""
     workers: Workers
     """The server's processes."""
+    usage: Usage
+    """What buckets hold."""
     accounts: Accounts
     rules: Rules
     threads: ThreadPoolExecutor

@@ -15,7 +15,7 @@ import msgspec
 
 _LIMIT = 64 * 1024 * 1024
 _ADDRESS_BYTES = 107
-_PATIENCE_S = {"deliver": 600.0}
+_PATIENCE_S = {"deliver": 600.0, "usage": 60.0}
 _PATIENCE_ELSE_S = 5.0
 
 

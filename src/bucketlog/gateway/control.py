@@ -28,7 +28,7 @@ _PATIENCE_ELSE_S = 3.0
 
 
 class Question(msgspec.Struct):
-    """What is asked: "snapshot", "waiting" (of one source bucket) or "deliver" (one or all).
+    """What is asked: "snapshot", "waiting" (of one source bucket), "deliver" (one or all), "usage".
 
     The process that keeps the console is asked for its pages: "healthz" or "metrics".
     """
@@ -63,6 +63,7 @@ class Answer(msgspec.Struct):
     oldest_at: int | None = None
     delivered: list[Delivery] = msgspec.field(default_factory=list)
     failures: dict[str, str] = msgspec.field(default_factory=dict)  # source bucket -> reason
+    usage: dict[str, tuple[int, int]] | None = None  # bucket -> objects and bytes, of the store
     page: Page | None = None
     error: str | None = None
 

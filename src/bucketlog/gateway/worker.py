@@ -272,6 +272,8 @@ class Worker:
         if question.do == "waiting":
             waiting, oldest = self.courier.waiting(question.bucket)
             return Answer(waiting=waiting, oldest_at=oldest)
+        if question.do == "usage":
+            return Answer(usage=await self.store.usage())
         return Answer(error=f"unknown question {question.do!r}")
 
     async def _ask_all(self, question: Question) -> list[Answer]:

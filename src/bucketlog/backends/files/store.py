@@ -114,6 +114,7 @@ class Store:
             name_of=name_of,
             is_principal=is_principal,
         )
+        self._run = run
         self._operations = _operations(depot)
 
     async def __call__(self, call: Call) -> Reply:
@@ -133,6 +134,11 @@ class Store:
     def operations(self) -> frozenset[str]:
         """The API names of the operations that are answered."""
         return frozenset(self._operations)
+
+    async def usage(self) -> dict[str, tuple[int, int]]:
+        """Objects and bytes by bucket name; an empty bucket is not among them."""
+        counted: dict[str, tuple[int, int]] = await self._run(self._index.usage)
+        return counted
 
     def bucket(self, name: str) -> Bucket | None:
         """The bucket as it is now; None when there is none of that name."""

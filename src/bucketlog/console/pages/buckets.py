@@ -31,7 +31,7 @@ class Facts:
     prefix: str
     health: Health
     usage: tuple[int, int] | None
-    """Objects and bytes; None where the server can't count them."""
+    """Objects and bytes; None while they are being counted."""
 
 
 async def _show(request: Request) -> Response:
@@ -75,16 +75,15 @@ async def _facts(request: Request, names: list[str]) -> dict[str, Facts]:
     rules, health, usage = await asyncio.gather(
         asyncio.gather(*asked),
         console.run(lambda: [console.rules.health(name) for name in names]),
-        console.workers.ask_any("usage"),
+        console.usage.now(),
     )
-    counted = {} if usage is None or usage.usage is None else usage.usage
     return {
         name: Facts(
             may_know=rule is not None,
             target=(rule or {}).get("TargetBucket"),
             prefix=(rule or {}).get("TargetPrefix", ""),
             health=each,
-            usage=counted.get(name, (0, 0)) if usage and usage.usage is not None else None,
+            usage=None if usage is None else usage.get(name, (0, 0)),
         )
         for name, rule, each in zip(names, rules, health, strict=True)
     }

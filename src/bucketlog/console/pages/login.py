@@ -38,7 +38,14 @@ async def _form(request: Request) -> Response:
     return _show(request, said)
 
 
-def _show(request: Request, wrong: str | None, *, status: int = 200, key: str = "") -> Response:
+def _show(
+    request: Request,
+    wrong: str | None,
+    *,
+    status: int = 200,
+    key: str = "",
+    wanted: str | None = None,
+) -> Response:
     config = parts.of(request).config
     return render.page(
         request,
@@ -49,7 +56,7 @@ def _show(request: Request, wrong: str | None, *, status: int = 200, key: str = 
         by_password=config.password is not None,
         by_link=config.token is not None,
         is_exposed=config.token is None and request.url.scheme != "https",
-        next=_next(request.query_params.get("next")),
+        next=_next(wanted or request.query_params.get("next")),
     )
 
 
@@ -61,14 +68,15 @@ async def _log_in(request: Request) -> Response:
     wait_s = console.patience.wait_s(address)
     if wait_s:
         wrong = f"Too many attempts. Wait {math.ceil(wait_s)} seconds, then try again."
-        answer = _show(request, wrong, status=429)
+        answer = _show(request, wrong, status=429, wanted=given.get("next"))
         answer.headers["Retry-After"] = str(math.ceil(wait_s))
         return answer
     try:
         identity = await _identify(console, given)
     except _Refused as refused:
         console.patience.failed(address)
-        return _show(request, str(refused), status=403, key=given.get("access_key", ""))
+        key = given.get("access_key", "")
+        return _show(request, str(refused), status=403, key=key, wanted=given.get("next"))
     if request.state.session is not None:
         console.sessions.end(request.state.session)
     session = console.sessions.begin(identity)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "deliver": ("bucketlog.cli.server:deliver", "Deliver the records that are waiting, now."),
     "read": ("bucketlog.cli.reading:read", "Read access logs of any shape into typed rows."),
+    "check": ("bucketlog.cli.checking:check", "Prove that every line of a log is accounted for."),
     "explain": ("bucketlog.cli.logs:explain", "Say what every field of a record means."),
     "query": ("bucketlog.cli.questions:query", "Ask about access logs in SQL."),
     "report": ("bucketlog.cli.questions:report", "Ask a question that has a name; a page of all."),

@@ -291,7 +291,7 @@ def _show(rows: _Rows, bar: Bar) -> None:
     """The first rows as a table, and how many there are."""
     from bucketlog.cli import tables
 
-    names = list(rows.wanted.columns or (*tables.USUAL, *rows.wanted.derive))
+    names = list(rows.wanted.columns or (*tables.usual(), *rows.wanted.derive))
     batches = iter(rows)
     limit = rows.wanted.limit
     first = tables.rows_of(batches, tables.first_rows() if limit is None else limit)
@@ -303,5 +303,5 @@ def _show(rows: _Rows, bar: Bar) -> None:
     if rows.count > len(first):
         click.echo(
             f"These are the first {len(first)} of {rows.count:,} rows. "
-            "For more: --limit N, or -o FILE.\n"
+            "For more: --limit N, or -o FILE."
         )

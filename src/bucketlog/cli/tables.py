@@ -32,6 +32,11 @@ USUAL = (
 """The columns that are shown unless others are asked for."""
 
 _TITLES = {"http_status": "status", "bytes_sent": "bytes", "total_time": "ms"}
+_DISPENSABLE = ("remote_ip", "bytes_sent", "total_time")
+_ROOMY = 110  # characters, for all of them
+_RIGID = frozenset({"time", "http_status", "bytes_sent", "object_size", "total_time"})
+_TELLING = frozenset({"key", "key_decoded", "request_uri", "user_agent"})  # get twice the room
+_NARROWEST = 8
 _LONGEST = 400  # characters of a value that are looked at
 _WIDE = 200  # where there is no terminal to fit
 _CANONICAL = re.compile(r"[0-9a-f]{64}")
@@ -51,22 +56,57 @@ def show(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
     from rich.text import Text
 
     console = _console()
+    titles = [_TITLES.get(name, name) for name in names]
+    cells = [[_cell(name, row[name]) for name in names] for row in rows]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        is_number = any(isinstance(row[name], int) for row in rows)
-        is_long = name in ("key", "requester", "request_uri", "user_agent", "referer")
+    for place, width in enumerate(_widths(titles, cells, names, console.width)):
+        is_number = any(isinstance(row[names[place]], int) for row in rows)
         table.add_column(
-            _TITLES.get(name, name) if names == list(USUAL) else name,
+            titles[place],
             justify="right" if is_number else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=19 if name == "time" else None,
-            ratio=None,
-            max_width=max(24, console.width // 4) if is_long else None,
+            width=width,
         )
-    for row in rows:
-        table.add_row(*(Text(_cell(name, row[name]), _style(name, row[name])) for name in names))
+    for row, shown in zip(rows, cells, strict=True):
+        table.add_row(
+            *(Text(cell, _style(name, row[name])) for name, cell in zip(names, shown, strict=True))
+        )
     console.print(table)
+
+
+def usual(width: int | None = None) -> tuple[str, ...]:
+    """The columns for a terminal of that width, or of this one."""
+    room = _console().width if width is None else width
+    return USUAL if room >= _ROOMY else tuple(name for name in USUAL if name not in _DISPENSABLE)
+
+
+def _widths(
+    titles: Sequence[str], cells: Sequence[Sequence[str]], names: Sequence[str], room: int
+) -> list[int]:
+    """As wide as their contents, or else the text columns are cut, the widest first."""
+    from rich.cells import cell_len
+
+    needed = [
+        max(cell_len(title), *(cell_len(row[place]) for row in cells), 1)
+        for place, title in enumerate(titles)
+    ]
+    texts_at = [place for place, name in enumerate(names) if name not in _RIGID]
+    left = (
+        room
+        - 3 * len(names)
+        - sum(width for place, width in enumerate(needed) if place not in texts_at)
+    )
+    longest = max(needed)
+    while True:
+        limits = [2 * longest if name in _TELLING else longest for name in names]
+        cut = [min(needed[place], limits[place]) for place in texts_at]
+        if longest <= _NARROWEST or sum(cut) <= left:
+            return [
+                min(width, limits[at]) if at in texts_at else width
+                for at, width in enumerate(needed)
+            ]
+        longest -= 1
 
 
 def rows_of(batches: Iterable[pa.RecordBatch], limit: int) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ Plain S3 calls, so the endpoint may be any store. What Amazon's console does, th
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from bucketlog.s3.errors import S3Error
 
 if TYPE_CHECKING:
     from bucketlog.cli.logging_status import Status
+    from bucketlog.s3.delivery_permission import How
     from bucketlog.s3.model import Bucket
 
 _AT_ONCE = 8  # buckets looked at side by side
@@ -58,7 +58,7 @@ def enable(
     target: str,
     prefix: str,
     partition: str | None,
-    grant: str | None,
+    grant: How | None,
     endpoint: str | None,
     profile: str | None,
     region: str | None,
@@ -69,17 +69,13 @@ def enable(
     Example: bucketlog logging enable photos photos-logs --prefix photos/
     """
     from bucketlog.cli import logging_status
+    from bucketlog.delivery import parties
 
     connection = _connect(endpoint, profile, region)
-    rule: dict[str, Any] = {"TargetBucket": target, "TargetPrefix": prefix}
-    if partition is not None:
-        date_source = logging_status.PARTITIONS[partition]
-        rule["TargetObjectKeyFormat"] = {"PartitionedPrefix": {"PartitionDateSource": date_source}}
+    date_source = None if partition is None else logging_status.PARTITIONS[partition]
     with _problems(connection):
         before = connection.s3.get_bucket_logging(Bucket=source)
-        earlier = before.get("LoggingEnabled", {})
-        if earlier.get("TargetBucket") == target and earlier.get("TargetGrants"):
-            rule["TargetGrants"] = earlier["TargetGrants"]  # there is no option that could set them
+        rule = parties.rule(target, prefix, date_source, before.get("LoggingEnabled"))
         connection.s3.put_bucket_logging(
             Bucket=source, BucketLoggingStatus={"LoggingEnabled": rule}
         )
@@ -175,9 +171,10 @@ def _logging_is_on(source: str) -> Iterator[None]:
         ) from error
 
 
-def _permit(client: Any, source: Bucket, target: Bucket, prefix: str, grant: str | None) -> str:
+def _permit(client: Any, source: Bucket, target: Bucket, prefix: str, grant: How | None) -> str:
     """Permits delivery, if it isn't or if `grant` says how; tells what was done."""
-    from bucketlog.s3 import acl, delivery_permission
+    from bucketlog.delivery import parties
+    from bucketlog.s3 import delivery_permission
 
     gap = delivery_permission.gap(source, target, prefix, time.time_ns())
     if gap is None and grant is None:
@@ -189,43 +186,20 @@ def _permit(client: Any, source: Bucket, target: Bucket, prefix: str, grant: str
         )
     why = "as asked" if grant else "the target has ACLs"
     if grant is None and not target.acls_enabled:
-        grant, why = "policy", "ACLs are disabled on the target"
-    if grant == "policy":
-        added = delivery_permission.statement(source, target.name, prefix)
-        text = _with_statement(target.policy_text, added)
-        if text is None:
-            return "the policy says so already"
-        client.put_bucket_policy(Bucket=target.name, Policy=text)
-        return f"by a statement in the target's policy, {why}"
-    if not target.acls_enabled:
+        why = "ACLs are disabled on the target"
+    how = grant or delivery_permission.preferred(target)
+    if how == "acl" and not target.acls_enabled:
         raise Problem(
             f"an ACL can't permit it, because ACLs are disabled on {target.name}.",
             "Use --grant policy.",
         )
-    if acl.permits_delivery(target.acl):
-        return "the ACL says so already"
-    document = client.get_bucket_acl(Bucket=target.name)
-    group = {"Type": "Group", "URI": acl.LOG_DELIVERY}
-    lacking = acl.with_delivery(target.acl).grants[len(target.acl.grants) :]
-    grants = [{"Grantee": group, "Permission": each.permission} for each in lacking]
-    client.put_bucket_acl(
-        Bucket=target.name,
-        AccessControlPolicy={"Owner": document["Owner"], "Grants": document["Grants"] + grants},
-    )
+    addition = delivery_permission.addition(source, target, prefix, how)
+    if addition is None:
+        return f"the {'policy' if how == 'policy' else 'ACL'} says so already"
+    parties.permit(client, target.name, addition)
+    if how == "policy":
+        return f"by a statement in the target's policy, {why}"
     return f"by the log-delivery group's grants in the target's ACL, {why}"
-
-
-def _with_statement(text: str | None, added: dict[str, Any]) -> str | None:
-    """The policy with the statement; None if it is there. Without an account id (an endpoint that
-    tells none) the condition on it is left out: the one on the source bucket's ARN stays.
-    """
-    from bucketlog.s3 import delivery_permission
-
-    condition = dict(added["Condition"])
-    if not condition["StringEquals"]["aws:SourceAccount"]:
-        del condition["StringEquals"]
-    merged = delivery_permission.merged(text, {**added, "Condition": condition})
-    return None if text is not None and json.loads(merged) == json.loads(text) else merged
 
 
 def _all(connection: Connection) -> list[Status]:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from bucketlog import measures
 from bucketlog.cli import bucket_facts, endpoint
 from bucketlog.cli.endpoint import Connection
+from bucketlog.delivery import parties as delivery_parties
 from bucketlog.s3 import delivery_permission
 from bucketlog.s3.errors import S3Error
 from bucketlog.s3.model import Bucket
@@ -94,10 +95,10 @@ def parties(connection: Connection, source: str, target: str, answer: Any) -> tu
     """Source and target bucket as `delivery_permission` judges them."""
     client = connection.s3
     account_id = bucket_facts.account_id(connection, source, target, answer)
-    source_bucket = bucket_facts.bucket(client, source, account_id)
+    source_bucket = delivery_parties.bucket(client, source, account_id)
     if target == source:
         return source_bucket, source_bucket
-    return source_bucket, bucket_facts.bucket(client, target, account_id)
+    return source_bucket, delivery_parties.bucket(client, target, account_id)
 
 
 def lines(status: Status) -> list[str]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from bucketlog.s3 import access, acl, wildcards
-from bucketlog.s3.acl import Acl
+from bucketlog.s3.acl import Acl, Grant
 from bucketlog.s3.model import Bucket, Caller, Decision, Request
 from bucketlog.s3.policy import MAX_BYTES, Policy, Statement
 from bucketlog.s3.policy_context import Context, Question
 
 DELIVERY: Final = Caller(service=access.LOG_DELIVERY_SERVICE)
 SID: Final = "S3ServerAccessLogsPolicy"
+
+How = Literal["acl", "policy"]
 
 _ACTION: Final = "s3:PutObject"
 _VERSION: Final = "2012-10-17"
@@ -37,6 +39,20 @@ class Gap:
     missing: str
     policy_text: str | None = None
     target_acl: Acl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What is added to the target's permission, and nothing else, so that delivery may write.
+
+    By "policy": `statement`, and `policy_text`, the whole document with it. By "acl": `grants`,
+    which come behind those that are there.
+    """
+
+    how: How
+    statement: dict[str, Any] | None = None
+    policy_text: str | None = None
+    grants: tuple[Grant, ...] = ()
 
 
 def context(source: Bucket, request: Request, now: int) -> Context:
@@ -88,6 +104,33 @@ def gap(
         merged(target.policy_text, statement(source, target.name, prefix)),
         acl.with_delivery(target.acl) if target.acls_enabled else None,
     )
+
+
+def preferred(target: Bucket) -> How:
+    """How delivery is permitted unless somebody says how: by ACL where the target has them."""
+    return "acl" if target.acls_enabled else "policy"
+
+
+def addition(source: Bucket, target: Bucket, prefix: str, how: How) -> Addition | None:
+    """What would permit delivery under `prefix` that way; None where it is there already.
+
+    Without an account id (a source whose endpoint tells none) the statement's condition on it is
+    left out: the one on the source bucket's ARN stays. An ACL addition has no effect on a target
+    whose ACLs are disabled; the caller has asked `target.acls_enabled`.
+    """
+    if how == "acl":
+        lacking = acl.with_delivery(target.acl).grants[len(target.acl.grants) :]
+        return Addition("acl", grants=lacking) if lacking else None
+    added = statement(source, target.name, prefix)
+    if not source.owner.account_id:
+        condition = {"ArnLike": added["Condition"]["ArnLike"]}
+        added = {**added, "Condition": condition}
+    text = target.policy_text
+    whole = merged(text, added)
+    document = json.loads(whole)
+    if text is not None and document == json.loads(text):
+        return None
+    return Addition("policy", document["Statement"][-1], whole)
 
 
 def statement(source: Bucket, target_name: str, prefix: str) -> dict[str, Any]:

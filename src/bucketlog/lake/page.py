@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape
 from importlib import resources
 from typing import Any
@@ -91,6 +92,7 @@ def render(sections: Iterable[Section], facts: Facts) -> str:
     )
 
 
+@cache
 def _script() -> str:
     try:
         import vl_convert
@@ -99,7 +101,7 @@ def _script() -> str:
             "Pages with charts need vl-convert-python, which isn't installed.",
             "Run: pip install 'bucketlog[lake]'",
         ) from error
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    bundle: str = vl_convert.javascript_bundle()  # defines window.vegaEmbed
     # Within <script>, this alone would end it.
     return f"{bundle}\n{_resource('page.js')}".replace("</script", "<\\/script")
 

@@ -7,7 +7,10 @@ out, it is told to leave them out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +32,19 @@ _TOKENS = (*FIELDS[:2], "day", "zone", *FIELDS[3:])
 """What a reader of separated values sees: the time is two of them."""
 
 _LONGEST = 32 << 20  # bytes in a line
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What engines say on stderr of odd lines is not shown; their answers are what counts."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.unraisablehook = hook
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,8 @@ class Engine:
         for line in lines_of(data):
             path.write_bytes(line)
             try:
-                rows = self.answers(self.load(path))
+                with quiet():
+                    rows = self.answers(self.load(path))
             except Exception as error:  # whatever an engine fails with, it has refused
                 rows = [{"reject": f"{type(error).__name__}: {error}"[:200]}]
             if not rows:
@@ -165,7 +182,7 @@ def _pyarrow_csv(path: Path) -> pa.Table:
 
 def _chdb(query: str) -> Load:
     def load(path: Path) -> pa.Table:
-        import chdb
+        import chdb  # type: ignore[import-not-found]
 
         return chdb.query(query.format(path=path), "ArrowTable")
 

@@ -46,6 +46,7 @@ class Load:
         buffer = bytearray(1 << 20)
         left: dict[socket.socket, int] = {}
         with selectors.DefaultSelector() as selector:
+            one: socket.socket
             for one, request in zip(self.sockets, left_over, strict=False):
                 one.setblocking(False)
                 selector.register(one, selectors.EVENT_READ)
@@ -55,8 +56,8 @@ class Load:
                 # Polled without sleeping: on a virtual machine, waking a sleeping client costs the
                 # server's send(2) tens of microseconds, which no distant client would.
                 for key, _ in selector.select(0):
+                    assert isinstance(key.fileobj, socket.socket)
                     one = key.fileobj
-                    assert isinstance(one, socket.socket)
                     got = one.recv_into(buffer)
                     if left[one] == expected and bytes(buffer[:12]) != b"HTTP/1.1 200":
                         raise SystemExit(f"unexpected answer: {bytes(buffer[:got])!r}")

@@ -31,7 +31,9 @@ def peak_bytes() -> int:
 
 def least(run: Callable[[], int], runs: int) -> dict[str, Any]:
     """The least of several runs; no more of them once they have taken long enough."""
-    walls, cpus, rows, began = [], [], 0, time.perf_counter()
+    walls: list[float] = []
+    cpus: list[float] = []
+    rows, began = 0, time.perf_counter()
     while len(walls) < runs and (not walls or time.perf_counter() - began < _LONG_ENOUGH_S):
         wall, cpu = time.perf_counter(), time.process_time()
         rows = run()
@@ -72,7 +74,7 @@ def scan(path: Path, runs: int) -> dict[str, Any]:
 
     def run() -> int:
         with bucketlog.scan(str(path)) as batches:
-            rows = sum(batch.num_rows for batch in batches)
+            rows = int(sum(batch.num_rows for batch in batches))
         assert batches.account.adds_up
         return rows
 

@@ -197,7 +197,7 @@ def by_otel(line: str) -> Fields:
 
 
 def _s3_log_parse() -> Read:
-    from s3logparse import s3logparse
+    from s3logparse import s3logparse  # type: ignore[import-not-found]
 
     names = {"timestamp": "time", "s3_key": "key", "status_code": "http_status"}
     names["referrer"] = "referer"
@@ -212,7 +212,7 @@ def _s3_log_parse() -> Read:
 
 
 def _s3_log_parser() -> Read:
-    import s3_log_parser
+    import s3_log_parser  # type: ignore[import-not-found]
 
     parse = s3_log_parser.make_parser(
         '%BO %B %t %a %r %si %o %k "%R" %s %e %b %y %m %n "%{Referer}i" "%{User-Agent}i" %v'
@@ -232,7 +232,7 @@ def _s3_log_parser() -> Read:
 
 
 def _ls_s3_logs() -> Read:
-    from lss3logs.log_file import LogFileEntry
+    from lss3logs.log_file import LogFileEntry  # type: ignore[import-not-found]
 
     file = SimpleNamespace(log_id="0")  # what an entry asks of its file
     names = {

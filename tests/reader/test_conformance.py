@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pyarrow as pa
 import pytest
 from bench import ours
 from conformance import run
@@ -30,7 +31,7 @@ def test_the_whole_set_in_one_stream_is_read_as_its_files_are() -> None:
         case.data + (b"\n" if case.data.endswith(b"\n") or not case.data else b"\n\n")
         for case in CASES
     )
-    rejected = []
+    rejected: list[pa.RecordBatch] = []
     with bucketlog.scan(io.BytesIO(data), on_reject=rejected.append) as scan:
         rows = [row for batch in scan for row in batch.to_pylist()]
     assert scan.account.adds_up

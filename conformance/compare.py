@@ -99,11 +99,11 @@ def results() -> dict[str, Any]:
                 "outcomes": dict(Counter(verdict.outcome for verdict in verdicts)),
                 "told": sum(verdict.ambiguous and verdict.told for verdict in verdicts),
                 "classes": {name: dict(counts) for name, counts in sorted(classes.items())},
-                "not_right": [
-                    [verdict.case, verdict.line, verdict.outcome, verdict.detail[:160]]
+                "not_right": {
+                    f"{verdict.case}:{verdict.line}": f"{verdict.outcome}: {verdict.detail[:160]}"
                     for verdict in verdicts
                     if verdict.outcome != "right"
-                ],
+                },
             }
         )
     return {

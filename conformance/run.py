@@ -33,7 +33,7 @@ FIELDS = (
     *("signature_version", "cipher_suite", "authentication_type", "host_header", "tls_version"),
     *("access_point_arn", "acl_required", "source_region"),
 )
-NUMBERS = frozenset(FIELDS[9:10] + FIELDS[11:15])
+NUMBERS = FIELDS[9:10] + FIELDS[11:15]
 OUTCOMES = ("right", "doubted", "refused", "silent")
 """What becomes of a line.
 

@@ -75,6 +75,7 @@ class Condition:
 
         self._database = Database()
         self._refusals = refusals
+        self._text = expression
         try:
             import duckdb
 
@@ -90,7 +91,10 @@ class Condition:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of the batch that the condition holds for."""
-        chosen = self._chosen(batch)
+        try:
+            chosen = self._chosen(batch)
+        except Problem as problem:  # a value that can't be converted, say
+            raise _explained(problem, self._text) from problem.__cause__
         return batch if len(chosen) == batch.num_rows else batch.take(chosen)
 
     def close(self) -> None:

@@ -196,15 +196,21 @@ def _wanted(
     return Wanted(
         form=form,
         file=file,
-        columns=None if columns is None else _names(columns),
-        derive=filters.every_derived() if every else _names(derive or ""),
+        columns=_names("--columns", columns) or None,
+        derive=filters.every_derived() if every else _names("--derive", derive),
         where=where,
         limit=limit,
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(option: str, text: str | None) -> tuple[str, ...]:
+    """The names between the commas, each once."""
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise click.UsageError(f"{option} names no column.")
+    return names
 
 
 def _privacy(

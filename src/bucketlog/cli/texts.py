@@ -33,6 +33,8 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     ]
     inner = pc.binary_join_element_wise(*members, ",", null_handling="skip")
+    if inner.null_count:  # a row of nulls only
+        inner = pc.fill_null(inner, "")
     return _joined(pc.binary_join_element_wise("{", inner, "}\n", ""))
 
 

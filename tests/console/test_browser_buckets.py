@@ -18,6 +18,11 @@ def test_logging_in_by_the_link_leaves_no_token_behind(browser: Browser, served:
         assert token not in page.content()
         page.go_back()
         assert token not in page.url
+        page.goto("/login?next=/health")
+        page.wait_for_url("**/health")
+        page.goto(link(served))
+        page.wait_for_url("**/buckets")
+        assert token not in page.url
 
 
 def test_logging_in_by_key_and_out_again(browser: Browser, served: Server) -> None:

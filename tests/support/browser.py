@@ -95,7 +95,10 @@ def look(page: Page, name: str) -> None:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(size)  # type: ignore[arg-type]
         settle(page)
-        page.screenshot(path=ARTEFACTS / f"{name}-{kind}.png", full_page=True)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        # As high as the page: what stays at the bottom of the screen would stand in its middle.
+        page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
+        page.screenshot(path=ARTEFACTS / f"{name}-{kind}.png")
         found += [f"{kind}: {violation}" for violation in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
             found.append(f"{kind}: the page is wider than the screen")

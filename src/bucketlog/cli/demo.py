@@ -362,7 +362,11 @@ def _expect_operations(stage: Stage, lines: list[str], expected: dict[str, int])
 
 
 def _invite(stage: Stage) -> None:
-    stage.console.print("\nThe server keeps running; Ctrl-C ends it. In another terminal:\n")
+    link = json.loads((stage.folder / "run" / "server.json").read_text()).get("link")
+    stage.console.print("\nThe server keeps running; Ctrl-C ends it.")
+    if link is not None:
+        stage.console.print(f"Its console, in a browser: {link}", markup=False)
+    stage.console.print("In another terminal:\n")
     for line in (
         f"export AWS_ENDPOINT_URL={stage.endpoint} AWS_DEFAULT_REGION={REGION}",
         f"export AWS_ACCESS_KEY_ID={stage.access_key} AWS_SECRET_ACCESS_KEY={stage.secret_key}",

@@ -143,7 +143,8 @@ class Guard:
             return _foreign(), receive
         if origin is not None and urlsplit(origin).netloc != headers.get("host"):
             return _foreign(), receive
-        if session is None:  # the login itself; nothing is at stake before
+        # Who logs in has no token yet, or one of an earlier login.
+        if session is None or request.scope["path"] == "/login":
             return None, receive
         given = headers.get("x-csrf-token")
         if given is None and headers.get("content-type", "").partition(";")[0] == _FORM:

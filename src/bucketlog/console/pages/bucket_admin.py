@@ -48,8 +48,15 @@ async def _create(request: Request) -> Response:
 
 
 async def _make(request: Request, region: str, wanted: dict[str, Any]) -> None:
-    """CreateBucket, signed for the bucket's Region as S3 wants it."""
+    """CreateBucket, signed for the bucket's Region as S3 wants it.
+
+    In us-east-1 it succeeds for a bucket that one has already, and resets its ACL ("CreateBucket",
+    S3 API Reference); who fills in a form means a new one, so that is looked at first.
+    """
     console, session = parts.of(request), parts.session(request)
+    taken = await _taken(request, wanted["Bucket"]) if region == _NO_CONSTRAINT else None
+    if taken is not None:
+        raise taken
 
     def make() -> None:
         with s3.translated("CreateBucket"):
@@ -57,6 +64,17 @@ async def _make(request: Request, region: str, wanted: dict[str, Any]) -> None:
             console.store.client(session, served).create_bucket(**wanted)
 
     await console.run(make)
+
+
+async def _taken(request: Request, name: str) -> Failure | None:
+    """What is wrong with a name that somebody has."""
+    try:
+        await s3.call(request, "head_bucket", Bucket=name)
+    except Failure as failure:
+        if failure.status != 403:
+            return None  # there is none; or CreateBucket says better what is wrong
+        return Failure("BucketAlreadyExists", "", status=409, request_id="", operation="HeadBucket")
+    return Failure("BucketAlreadyOwnedByYou", "", status=409, request_id="", operation="HeadBucket")
 
 
 async def _ask(request: Request) -> Response:

@@ -29,9 +29,7 @@ class _Refused(Exception):
 
 
 async def _form(request: Request) -> Response:
-    session = request.state.session
-    if session is not None:
-        return RedirectResponse(_next(request.query_params.get("next")), 303)
+    # No redirect for who is logged in already: the fragment, and the token in it, would go along.
     said = None
     if "ended" in request.query_params:
         said = "The access key that you were logged in with doesn't work any more."

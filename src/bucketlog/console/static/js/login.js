@@ -8,4 +8,7 @@ if (token) {
   const form = document.getElementById("link-form");
   form.elements.token.value = token;
   form.submit();
+} else {
+  const onward = document.getElementById("onward");
+  if (onward) location.replace(onward.href);
 }

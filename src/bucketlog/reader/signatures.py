@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 NAMES = ("signature", "credential", "security-token", "session-token", "accesskeyid")
 """A parameter is a credential if its name ends in one of these: X-Amz-Signature, AWSAccessKeyId."""
@@ -20,21 +21,23 @@ NAMES = ("signature", "credential", "security-token", "session-token", "accesske
 REDACTED = "REDACTED"
 """What stands for text that was taken away."""
 
-# Text without any of these holds no credential: a name in clear, or one that is partly encoded.
 SUSPECT = rf"(?i){'|'.join(NAMES)}|%(?:25)*(?:2d|[46][1-9a-f]|[57][0-9a])"
-"""An RE2 pattern of all text that `strip` may change, and of little else."""
+"""An RE2 pattern of all text that `strip` may change, and of little else: a name in clear, or a
+letter or hyphen percent-encoded, which nobody needs to do, but may."""
+
+_EQUALS = re.compile("=|%((?:25)*)3d", re.IGNORECASE)
+_LONGEST_NAME = 400  # characters, encoded a dozen times
 
 
-def _any_spelling(name: str) -> str:
-    """A pattern of a name, each of its characters as it is or percent-encoded."""
-    spelled = (
-        rf"(?:{re.escape(char)}|%(?:25)*(?:{ord(char):02x}|{ord(char.upper()):02x}))"
-        for char in name
-    )
-    return "".join(spelled)
-
-
-_PARAMETER = re.compile(rf"({'|'.join(map(_any_spelling, NAMES))})(=|%((?:25)*)3d)", re.IGNORECASE)
+def _is_named(text: str, end: int) -> bool:
+    """Whether a credential's name, percent-encoded or not, ends there."""
+    name = text[max(0, end - _LONGEST_NAME) : end].lower()
+    while not name.endswith(NAMES):
+        decoded = unquote(name) if "%" in name else name
+        if decoded == name:
+            return False
+        name = decoded.lower()
+    return True
 
 
 @lru_cache(maxsize=32)
@@ -53,12 +56,13 @@ def strip(text: str) -> str:
     """
     end = 0
     parts: list[str] = []
-    for name in _PARAMETER.finditer(text):
-        if name.start() < end:
-            continue  # within a value that is gone already
-        depth = None if name[3] is None else len(name[3]) // 2
-        value = _value(depth).match(text, name.end())
+    for equals in _EQUALS.finditer(text):
+        # One within a value that is gone already says nothing.
+        if equals.start() < end or not _is_named(text, equals.start()):
+            continue
+        depth = None if equals[1] is None else len(equals[1]) // 2
+        value = _value(depth).match(text, equals.end())
         assert value is not None  # it may be empty
-        parts += (text[end : name.end()], REDACTED if value[0] else "")
+        parts += (text[end : equals.end()], REDACTED if value[0] else "")
         end = value.end()
     return text if not parts else "".join((*parts, text[end:]))

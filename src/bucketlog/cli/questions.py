@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bucketlog.cli import formats, options, output
+from bucketlog.cli import answers, formats, options, output, tables, telling
+from bucketlog.cli import filters as derived_columns
+from bucketlog.cli.progress import Bar
+from bucketlog.cli.reading import source_options
 from bucketlog.problems import Problem
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from bucketlog.lake.query import Answer
     from bucketlog.lake.reports import Filters
     from bucketlog.reader.account import Account
@@ -25,47 +31,39 @@ _MOST_SHOWN = 1000  # rows of a table for people
 _FORMATS = ("table", *formats.FORMATS)
 
 
-def _source_options(command: F) -> F:
+def _from(command: F) -> F:
     """Adds --from and what reading its sources takes, for `_Sources`."""
-    for option in (
-        click.option("--strict", is_flag=True, help="Stop at the first thing that can't be read."),
-        click.option("--region", help="Region of s3:// sources.  [AWS_DEFAULT_REGION]"),
-        click.option("--profile", help="Profile of the AWS settings.  [AWS_PROFILE]"),
-        click.option(
-            "--endpoint",
-            metavar="URL",
-            help="S3 endpoint of s3:// sources.  [default: Amazon's; AWS_ENDPOINT_URL]",
-        ),
-        click.option(
-            "--from",
-            "sources",
-            metavar="SOURCE...",
-            multiple=True,
-            help="Files, folders, globs, s3://bucket/prefix, - for stdin.",
-        ),
-    ):
-        command = option(command)
-    return command
+    return click.option(
+        "--from",
+        "sources",
+        metavar="SOURCE...",
+        multiple=True,
+        help="Files, folders, globs, s3://bucket/prefix, - for stdin.",
+    )(source_options(command))
 
 
 def _answer_options(command: F) -> F:
     """Adds --format, -o and --memory."""
     for option in (
         click.option(
-            "--memory", default=_MEMORY, metavar="SIZE", help=f"Before it spills.  [{_MEMORY}]"
+            "--memory",
+            default=_MEMORY,
+            metavar="SIZE",
+            help=f"How much to hold before spilling to TMPDIR.  [{_MEMORY}]",
         ),
         click.option(
             "-o",
             "--output",
             "file",
             type=click.Path(path_type=Path),
-            help="Write to a file; its name tells the format.",
+            help="Write to a file, which appears when it is whole.",
         ),
         click.option(
             "--format",
             "form",
             type=click.Choice(_FORMATS),
-            help="[default: a table on a terminal, else tab-separated]",
+            help="[default: by the name of -o FILE; else a table on a terminal, JSON lines in a "
+            "pipe]",
         ),
     ):
         command = option(command)
@@ -73,36 +71,32 @@ def _answer_options(command: F) -> F:
 
 
 class _Sources:
-    """Opens the sources when rows are wanted, and knows what reading them came to."""
+    """Opens the sources when rows are wanted, and tells what reading them came to."""
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        endpoint: str | None,
-        profile: str | None,
-        region: str | None,
-        strict: bool,
-    ) -> None:
+    def __init__(self, names: Sequence[str], quiet: bool, **options: Any) -> None:
         self.names = tuple(names)
-        self._options = {
-            "endpoint_url": endpoint,
-            "profile": profile,
-            "region": region,
-            "strict": strict,
-        }
+        self._is_quiet = quiet
+        self._options = options
+        self._bar = Bar(is_quiet=quiet)
         self._scan: Scan | None = None
+        self._is_whole = False
 
-    def open(self, derive: Sequence[str]) -> Scan:
-        """A scan with those derived columns."""
-        from bucketlog.reader.scan import scan
+    def __enter__(self) -> _Sources:
+        return self
 
-        self._scan = scan(*self.names, derive=derive, **self._options)  # type: ignore[arg-type]
-        return self._scan
-
-    def close(self) -> None:
-        """Stops reading what nobody asks for any more."""
+    def __exit__(self, *_: object) -> None:
+        self._bar.pause()
         if self._scan is not None:
             self._scan.close()
+
+    def open(self, derive: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The records, with those derived columns."""
+        from bucketlog.reader.scan import scan
+
+        self._scan = scan(*self.names, derive=derive, on_progress=self._bar, **self._options)
+        yield from self._scan
+        self._bar.pause()
+        self._is_whole = True
 
     @property
     def account(self) -> Account:
@@ -111,11 +105,24 @@ class _Sources:
 
         return Account() if self._scan is None else self._scan.account
 
+    def tell(self) -> int:
+        """Says on stderr what was read, unless nothing was; the exit code that follows."""
+        if self._scan is None:
+            return 0
+        self._bar.pause()
+        if not self._is_quiet:
+            telling.account(self.account, is_partial=not self._is_whole)
+        return telling.exit_code(self.account)
+
+    def pause(self) -> None:
+        """Takes the bar off the terminal."""
+        self._bar.pause()
+
 
 @click.command()
 @click.argument("sql", metavar="SQL")
 @click.argument("more", metavar="", nargs=-1)
-@_source_options
+@_from
 @click.option(
     "--derive",
     metavar="NAMES",
@@ -130,11 +137,12 @@ def query(
     profile: str | None,
     region: str | None,
     strict: bool,
+    quiet: bool,
     derive: str | None,
     form: str | None,
     file: Path | None,
     memory: str,
-) -> None:
+) -> int:
     """Ask about access logs in SQL: the table is `logs`.
 
     Its columns are the fields of records, and derived ones (method, key_decoded, client, ...) as
@@ -149,19 +157,22 @@ def query(
     chosen = _format(form, file)
     from bucketlog.lake import query as lake
 
-    read = _Sources(names, endpoint, profile, region, strict)
-    try:
+    access = {
+        "endpoint_url": endpoint,
+        "profile": profile,
+        "region": region,
+        "strict": strict,
+    }
+    with _Sources(names, quiet, **access) as read:
         with lake.ask(sql, read.open, derive=_derived(derive), memory=memory) as answer:
-            _write(answer, chosen, file)
-    finally:
-        read.close()
-    _tell(read.account)
+            _write(answer, chosen, file, read)
+        return read.tell()
 
 
 @click.command()
 @click.argument("name", metavar="[NAME]", required=False)
 @click.argument("more", metavar="", nargs=-1)
-@_source_options
+@_from
 @click.option("--bucket", help="Only this bucket.")
 @click.option("--key", help="Only this key, as it is or as it stands in the log.")
 @click.option("--prefix", help="Only keys that begin so.")
@@ -188,6 +199,7 @@ def report(
     profile: str | None,
     region: str | None,
     strict: bool,
+    quiet: bool,
     bucket: str | None,
     key: str | None,
     prefix: str | None,
@@ -200,7 +212,7 @@ def report(
     file: Path | None,
     memory: str,
     as_json: bool,
-) -> None:
+) -> int:
     """Ask a question that has a name; without NAME, list them.
 
     With --html and no NAME, one page answers all of them. `bucketlog query` takes the SQL of a
@@ -213,21 +225,24 @@ def report(
         raise click.UsageError("Give --from SOURCE: what to read.")
     if not names:
         _list(as_json)
-        return
+        return 0
     if named is None and html is None:
         raise click.UsageError(
             "Give a report's NAME, or --html FILE for a page of all. `bucketlog report` lists them."
         )
     filters = _filters(bucket, key, prefix, requester, from_time, to_time)
-    read = _Sources(names, endpoint, profile, region, strict)
-    try:
+    access = {
+        "endpoint_url": endpoint,
+        "profile": profile,
+        "region": region,
+        "strict": strict,
+    }
+    with _Sources(names, quiet, **access) as read:
         if html is not None:
             _page(named, read, filters, top, memory, html)
         elif named is not None:
             _answer(named, read, filters, top, memory, "json" if as_json else form, file)
-    finally:
-        read.close()
-    _tell(read.account)
+        return read.tell()
 
 
 def _split(first: str | None, names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
@@ -274,7 +289,7 @@ def _answer(
     asked = reports.named(name)
     chosen = _format(form, file)
     with reports.answer(asked, read.open, filters, top=top, memory=memory) as answer:
-        _write(answer, chosen, file, asked.title)
+        _write(answer, chosen, file, read, asked.title)
 
 
 def _page(
@@ -283,7 +298,7 @@ def _page(
     from bucketlog.lake import page, reports
 
     asked = [reports.named(name)] if name is not None else reports.every()
-    with reports.answers(list(asked), read.open, filters, top=top, memory=memory) as answers:
+    with reports.answers(list(asked), read.open, filters, top=top, memory=memory) as told:
         sections = [
             page.Section(
                 each,
@@ -291,7 +306,7 @@ def _page(
                 reports.statement(each, filters),
                 reports.parameters(each, filters, top),
             )
-            for each, table in answers.tables
+            for each, table in told.tables
         ]
     words = {
         flag.replace("_", " ").capitalize(): _words(value)
@@ -301,9 +316,9 @@ def _page(
         read.names,
         words,
         read.account,
-        answers.records,
-        answers.first,
-        answers.last,
+        told.records,
+        told.first,
+        told.last,
         datetime.now(UTC),
     )
     text = page.render(sections, facts)
@@ -340,97 +355,52 @@ def _list(as_json: bool) -> None:
 
 
 def _derived(text: str | None) -> tuple[str, ...]:
+    """The derived columns that --derive names."""
     if text is None:
         return ()
-    from bucketlog.reader import derived
-
-    if text.strip() == "all":
-        return tuple(derived.COLUMNS)
     names = tuple(name.strip() for name in text.split(",") if name.strip())
+    every = derived_columns.every_derived()
     for name in names:
-        if name not in derived.COLUMNS:
+        if name not in every and names != ("all",):
             raise Problem(
-                f"There is no derived column {name}.", f"There are {', '.join(derived.COLUMNS)}."
+                f"There is no derived column {name}.", f"There are {', '.join(every)}; or all."
             )
-    return names
+    return tuple(every) if names == ("all",) else names
 
 
 def _format(form: str | None, file: Path | None) -> str:
     """The format to write in: what was asked for, what the file's name says, what suits."""
     if form is None and file is not None:
-        form = formats.of_file(file)
-    if form is None or (form == "table" and (file is not None or not options.is_terminal())):
-        return "table" if file is None and options.is_terminal() else "tsv"
-    if file is None and form in formats.FORMATS and formats.FORMATS[form].is_binary:
-        import sys
-
-        if sys.stdout.isatty():
-            raise Problem(f"{form} isn't for terminals.", "Write it to a file with -o FILE.")
+        form = formats.of_file(file) or "json"
+    is_terminal = file is None and sys.stdout.isatty()
+    if form is None:
+        form = "table" if is_terminal else "json"
+    if form == "table" and file is not None:
+        raise Problem(
+            "A table is for people to look at, not for files.",
+            f"Give --format {', '.join(formats.FORMATS)}.",
+        )
+    if is_terminal and form != "table" and formats.FORMATS[form].is_binary:
+        raise Problem(
+            f"{form} is not for terminals.", f"Write it to a file: -o answer.{form}, or to a pipe."
+        )
     return form
 
 
-def _write(answer: Answer, form: str, file: Path | None, title: str | None = None) -> None:
+def _write(
+    answer: Answer, form: str, file: Path | None, read: _Sources, title: str | None = None
+) -> None:
     if form == "table":
-        _show(answer, title)
+        _show(answer, read, title)
         return
     with output.opened(file) as stream:
         formats.FORMATS[form].write(answer, answer.schema, stream)
 
 
-def _show(answer: Answer, title: str | None) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from bucketlog.cli import texts
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-    for field in answer.schema:
-        is_number = str(field.type).startswith(("int", "uint", "double", "float", "decimal"))
-        table.add_column(
-            texts.shown(field.name), justify="right" if is_number else "left", overflow="fold"
-        )
-    shown, is_cut = 0, False
-    for batch in answer:
-        for row in batch.slice(0, _MOST_SHOWN - shown).to_pylist():
-            table.add_row(*(Text(_cell(value)) for value in row.values()))
-        shown += batch.num_rows
-        if shown > _MOST_SHOWN:
-            is_cut = True
-            break
-    options.console().print(table)
-    if is_cut:
-        click.echo(f"These are the first {_MOST_SHOWN} rows; -o FILE writes all.", err=True)
-
-
-def _cell(value: Any) -> str:
-    from bucketlog.cli import texts
-
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(" ").removesuffix("+00:00")
-    return texts.shown(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
-
-
-def _tell(account: Account) -> None:
-    """Says on stderr what was read, if something was lost or is in doubt."""
-    from bucketlog.cli import texts
-
-    counted = sum(account.rejects.values())
-    if not (counted or account.troubles or account.ambiguous or not account.adds_up):
-        return
-    click.echo(
-        f"read {account.rows:,} rows of {account.lines:,} lines in {account.objects:,} objects; "
-        f"{counted:,} lines rejected, {account.ambiguous:,} ambiguous, "
-        f"{account.troubles:,} objects in trouble",
-        err=True,
-    )
-    for reason, count in account.rejects.most_common():
-        click.echo(f"  rejected {count:,}: {texts.shown(reason)}", err=True)
-    for trouble in account.objects_in_trouble[:10]:
-        click.echo(f"  {texts.shown(trouble.name)}: {texts.shown(trouble.reason)}", err=True)
-    if account.troubles > 10:
-        click.echo(f"  and {account.troubles - 10:,} more", err=True)
-    if not account.adds_up:
-        click.echo("  the count does not add up: lines are missing", err=True)
+def _show(answer: Answer, read: _Sources, title: str | None) -> None:
+    """The rows as a table, as many as a person may want to see."""
+    rows = tables.rows_of(iter(answer), _MOST_SHOWN + 1)
+    read.pause()
+    answers.show(rows[:_MOST_SHOWN], answer.schema.names, title)
+    if len(rows) > _MOST_SHOWN:
+        click.echo(f"These are the first {_MOST_SHOWN:,} rows; -o FILE writes all.", err=True)

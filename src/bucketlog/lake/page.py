@@ -101,8 +101,8 @@ def _script() -> str:
             "Pages with charts need vl-convert-python, which isn't installed.",
             "Run: pip install 'bucketlog[lake]'",
         ) from error
-    bundle: str = vl_convert.javascript_bundle()  # defines window.vegaEmbed
-    # Within <script>, this alone would end it.
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    # It defines window.vegaEmbed. Within <script>, this alone would end it.
     return f"{bundle}\n{_resource('page.js')}".replace("</script", "<\\/script")
 
 

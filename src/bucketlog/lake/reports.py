@@ -99,7 +99,7 @@ def named(name: str) -> Report:
     if name not in NAMES:
         import difflib
 
-        near = difflib.get_close_matches(name, NAMES, 1, 0.5)
+        near = difflib.get_close_matches(name, NAMES, 1)
         raise Problem(
             f"There is no report {name}.",
             f"Did you mean {near[0]}?" if near else "`bucketlog report` lists them.",

@@ -3,8 +3,8 @@
 -- The newest changes first: uploads, copies, deletes one by one and in batches, what lifecycle
 -- rules did, and changes of ACL, tags, retention, legal hold, and restores. Reads, parts of uploads
 -- that are not complete yet, and the source half of a copy change nothing and are left out; a batch
--- delete shows each of its keys, and itself only when it was refused whole. Keys of bucket
--- configuration are none: they are in principal-activity.
+-- delete shows each of its keys, and itself only when it was refused whole. Changes of a bucket's
+-- configuration are in principal-activity.
 -- S3 answers 204 to the delete of a key that wasn't there; object_size is null then. Delivery of
 -- access logs is best effort, so what isn't here may have happened.
 --
@@ -13,8 +13,8 @@
 --   change       what was done
 --   key          of the object, decoded
 --   who          requester; "anonymous" where there is none, AmazonS3 for lifecycle rules
---   remote_ip    where from; null for AWS itself
 --   outcome      done, refused (401, 403), failed (other errors), unknown (no status was recorded)
+--   remote_ip    where from; null for AWS itself
 --   http_status  of this key; null for lifecycle rules
 --   error_code   S3's word for what went wrong
 --   bucket       where
@@ -44,13 +44,13 @@ SELECT
   END AS change,
   key_decoded AS key,
   coalesce(requester, 'anonymous') AS who,
-  remote_ip,
   CASE
     WHEN operation LIKE 'S3.%' OR http_status BETWEEN 200 AND 299 THEN 'done'
     WHEN http_status IN (401, 403) THEN 'refused'
     WHEN http_status IS NULL THEN 'unknown'
     ELSE 'failed'
   END AS outcome,
+  remote_ip,
   http_status,
   error_code,
   bucket,

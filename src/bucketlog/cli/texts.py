@@ -32,9 +32,13 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
         _member(name, column)
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     ]
-    inner = pc.binary_join_element_wise(*members, ",", null_handling="skip")
-    if inner.null_count:  # a row of nulls only
-        inner = pc.fill_null(inner, "")
+    if any(member.null_count == 0 for member in members):
+        inner = pc.binary_join_element_wise(*members, ",", null_handling="skip")
+    else:  # pyarrow 26 drops a row whose values are all skipped, so each gets one that isn't
+        led = pc.binary_join_element_wise(
+            pa.repeat("", batch.num_rows), *members, ",", null_handling="skip"
+        )
+        inner = pc.ascii_ltrim(led, ",")  # members begin with a quote
     return _joined(pc.binary_join_element_wise("{", inner, "}\n", ""))
 
 

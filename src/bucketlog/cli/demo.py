@@ -268,6 +268,7 @@ def _server(keep: bool) -> Iterator[Stage]:
                 **os.environ,
                 "BUCKETLOG_ROOT_ACCESS_KEY": keys[0],
                 "BUCKETLOG_ROOT_SECRET_KEY": keys[1],
+                "BUCKETLOG_CONSOLE_ENABLED": str(keep).lower(),
             },
             stdout=subprocess.DEVNULL,
             stderr=errors,

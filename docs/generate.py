@@ -16,6 +16,7 @@ from bucketlog import settings
 from bucketlog.accesslog.record import FIELDS
 from bucketlog.cli.main import COMMANDS, bucketlog
 from bucketlog.gateway import metrics
+from bucketlog.reader import clients, derived, members, principals, schema
 from bucketlog.s3.errors import ERRORS
 from bucketlog.s3.operations import OPERATIONS
 
@@ -31,6 +32,7 @@ def pages() -> dict[str, str]:
         "operations.md": _page("Operations", _operations()),
         "errors.md": _page("Errors", _errors()),
         "fields.md": _page("Fields", _fields()),
+        "columns.md": _page("Columns", _columns()),
         "commands.md": _page("Commands", _commands()),
         "metrics.md": _page("Metrics", _metrics()),
     }
@@ -153,6 +155,98 @@ def _fields() -> Iterator[str]:
             for number, each in enumerate(FIELDS, 1)
         ),
     )
+
+
+def _columns() -> Iterator[str]:
+    yield (
+        "The columns of `bucketlog.read`, `bucketlog.scan`, `bucketlog read` and of the table "
+        "`logs` in `bucketlog query`. What is a hyphen in a line is null."
+    )
+    yield "## Fields"
+    yield "What they mean is told with the [fields](fields.md). `key` is as it stands in the line."
+    yield _table(
+        ("column", "type", "unit"),
+        (
+            (f"`{column.name}`", _arrow(column.type), "" if column.name == "time" else field.unit)
+            for column, field in zip(schema.FIELD_COLUMNS, FIELDS, strict=True)
+        ),
+    )
+    yield "## About the record"
+    yield _table(
+        ("column", "type", "what it holds"),
+        (
+            (f"`{name}`", _arrow(schema.SCHEMA.field(name).type), text)
+            for name, text in schema.ABOUT.items()
+        ),
+    )
+    yield "## Derived"
+    yield (
+        "Made when they are asked for by name, of the columns above and of nothing else. "
+        "Amazon's encoding of a key can be had back from `key_decoded` "
+        "(`bucketlog.accesslog.line.encode_key` with the operation) wherever the line holds just "
+        "what Amazon writes; not where a `%` has no two hex digits behind it, where they are in "
+        "lower case, where a character is encoded that needn't be or isn't that should be, nor "
+        "where the bytes are not UTF-8."
+    )
+    yield _table(
+        ("column", "type", "how it is made"),
+        ((f"`{each.name}`", _arrow(each.type), each.rule) for each in derived.COLUMNS.values()),
+    )
+    yield from _values()
+    yield from _structured()
+
+
+def _values() -> Iterator[str]:
+    yield "### Values of principal_type"
+    yield _table(
+        ("value", "who made the request"),
+        ((f"`{kind}`", text) for kind, text in principals.KINDS.items()),
+    )
+    yield "### Values of era"
+    yield _table(
+        ("value", "known fields"),
+        (
+            *((f"`{name}`", str(fields)) for fields, name in derived.ERAS),
+            (f"`{derived.NEWER}`", f"{derived.ERAS[-1][0]}, and more that are not known"),
+        ),
+    )
+    yield "### Values of client"
+    families = dict.fromkeys(family for family, _ in clients.FAMILIES)
+    names = (*families, "lifecycle", clients.SERVICE, clients.OTHER)
+    yield f"In this order where a client names several: {', '.join(map(_code, names))}."
+
+
+def _structured() -> Iterator[str]:
+    yield "## Structured records"
+    yield (
+        "Amazon delivers records as JSON and as Parquet, too, through CloudWatch Logs. These are "
+        "all members that such a record can have, and the columns they become; letter case, `_` "
+        "and `-` in a name don't count. A member that is not in this list goes to `extra_fields`. "
+        "Exports of bucketlog itself have the names of the columns. Times may be ISO 8601 with or "
+        "without a zone (then UTC); numbers may be text if they are whole."
+    )
+    amazons = {column: name for name, column in members.RENAMED.items()}
+    yield _table(
+        ("member", "column"),
+        (
+            *((f"`{name}`", "`extra_fields`") for name in members.KEPT),
+            *((f"`{amazons.get(each.name, each.name)}`", f"`{each.name}`") for each in FIELDS),
+        ),
+    )
+    yield (
+        "The names are Amazon's record fields of the log type `S3_SERVER_ACCESS_LOGS`. Read are "
+        "JSON lines, the lines of a log group's export (a time before each record), single events "
+        '(`{"timestamp": ..., "message": ...}`), and Parquet. An envelope of several events, '
+        "as subscriptions send it, is a reject: take `.logEvents[].message` out of it first. "
+        "`source_object` and `line_number` always tell where a row was read from, also if that "
+        "is an export that has such columns."
+    )
+
+
+def _arrow(kind: object) -> str:
+    """An Arrow type in words."""
+    text = str(kind)
+    return "string, as a dictionary" if text.startswith("dictionary") else text
 
 
 def _commands() -> Iterator[str]:

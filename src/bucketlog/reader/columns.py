@@ -6,7 +6,6 @@ what is absent, and puts into `extra_fields` whatever is no column.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -91,7 +90,8 @@ def fitted(name: str, array: pa.Array) -> pa.Array:
         if pa.types.is_boolean(kind):
             return _truths(name, array)
         if pa.types.is_binary(kind) and _is_text(array.type):
-            return pa.array([None if v is None else base64.b64decode(v) for v in array.to_pylist()])
+            texts = text(array).to_pylist()
+            return pa.array([None if v is None else members.octets(name, v) for v in texts], kind)
         return array.cast(kind)
     except (pa.ArrowException, ValueError) as error:
         if isinstance(error, members.Refused):

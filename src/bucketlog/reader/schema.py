@@ -69,3 +69,16 @@ LINE_REJECTS = pa.schema(
 
 REJECTS = pa.schema([pa.field("source_object", REPEATING), *LINE_REJECTS])
 """Rejects with where they are from."""
+
+ABOUT: dict[str, str] = {
+    "extra_fields": "Fields behind those that are known, as they stand in the line; of a "
+    "structured record the members that are no column, as `name=value`. Null where there are none.",
+    "parse_ambiguous": "Whether the record can be read in more than one way, so that somebody may "
+    "have forged it.",
+    "raw": "The bytes of the line, if it is ambiguous or not UTF-8; else null.",
+    "field_count": "How many fields the line had, extra ones included: it tells a field that was "
+    "not there from a hyphen. Null for structured records.",
+    "source_object": "The file or object that the record was read from.",
+    "line_number": "The line in it, from 1; in Parquet the row.",
+}
+"""What the columns that are no field hold, for the reference page."""

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, BinaryIO, NoReturn
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
@@ -363,15 +362,3 @@ def _telling() -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         said = str(error).partition("\n")[0].rstrip(".")
         raise Problem(f"The Parquet file can't be read: {said}.") from None
-
-
-# ── writing ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def render_json(batch: pa.RecordBatch) -> bytes:
-    r"""A batch of any columns as JSON lines, which `parse_json` reads back.
-
-    One object a row, ended by "\n", its members named as the columns and null where the row is.
-    Times are ISO 8601 in UTC with as many digits as they need; `raw` is base64.
-    """
-    return msgspec.json.Encoder().encode_lines(batch.to_pylist())

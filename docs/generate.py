@@ -17,6 +17,7 @@ from bucketlog.accesslog.record import FIELDS
 from bucketlog.cli.main import COMMANDS, bucketlog
 from bucketlog.gateway import metrics
 from bucketlog.reader import clients, derived, members, principals, schema
+from bucketlog.lake import reports
 from bucketlog.s3.errors import ERRORS
 from bucketlog.s3.operations import OPERATIONS
 
@@ -35,6 +36,7 @@ def pages() -> dict[str, str]:
         "columns.md": _page("Columns", _columns()),
         "commands.md": _page("Commands", _commands()),
         "metrics.md": _page("Metrics", _metrics()),
+        "reports.md": _page("Reports", _reports()),
     }
 
 
@@ -296,6 +298,28 @@ def _metrics() -> Iterator[str]:
             *((f"`bucketlog_{name}`", "the largest", text) for name, text in metrics.PEAKS.items()),
         ),
     )
+
+
+def _reports() -> Iterator[str]:
+    yield (
+        "The questions that `bucketlog report NAME --from SOURCE` answers: one SQL file each, "
+        "whose first comment is what stands here. Every report can be asked about one `--bucket`, "
+        "one `--key` (as it is, or as it stands in the log), keys that begin with a `--prefix`, one "
+        "`--requester`, and a time from `--from-time` to before `--to-time`. `--top` says how many "
+        "rows there may be; it is 20 unless told otherwise. "
+        "[Answers from access logs](../how-to/answers.md) shows them at work."
+    )
+    yield _table(
+        ("report", "answers"),
+        ((f"[{each.name}](#{each.name})", each.title) for each in reports.every()),
+    )
+    for each in reports.every():
+        yield f"## {each.name}"
+        yield f"{each.title}."
+        yield from each.text
+        yield _table(
+            ("column", "meaning"), ((f"`{name}`", meaning) for name, meaning in each.columns)
+        )
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:

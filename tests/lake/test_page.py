@@ -159,7 +159,7 @@ def test_a_page_tells_its_sources_counts_and_doubts() -> None:
         "s3://logs/19: access denied",
         "and 5 more objects could not be read whole",
         "lines are missing from these answers",
-        "2 rows can be read in more than one way",
+        "2 of the rows can be read in more than one way",
         "Made 2026-03-17 09:30:00 UTC by bucketlog",
     ):
         assert told in text, told

@@ -1,1 +1,0 @@
-"""Columns to answers: SQL over parsed logs, and the named questions."""

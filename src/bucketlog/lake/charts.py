@@ -202,71 +202,74 @@ def _requests_over_time(rows: Sequence[Row]) -> Spec:
     }
 
 
+_QUANTILES = (("p50", "half", _GOOD), ("p90", "90 %", _POOR), ("p99", "99 %", _BAD))
+
+
 def _latency(rows: Sequence[Row]) -> Spec:
     values = [
         {
             "place": place,
             **{name: row[name] for name in ("operation", "requests")},
             # A logarithm of nothing can't be drawn: below a millisecond is drawn at one.
-            **{part: max(row[f"total_{part}"], 1) for part in ("p50", "p90", "p99")},
-            **{f"{part} total": row[f"total_{part}"] for part in ("p50", "p90", "p99")},
+            **{part: max(row[f"total_{part}"], 1) for part, _, _ in _QUANTILES},
+            **{f"{part} total": row[f"total_{part}"] for part, _, _ in _QUANTILES},
         }
         for place, row in enumerate(rows[:MOST_BARS])
     ]
-    tens = [10**power for power in range(9)]
-    axis = {"labelExpr": _NUMBERS, "values": tens, "domain": False, "grid": True}
-    scale = {"type": "log", "nice": True}
-    y = {
-        "field": "place",
-        "type": "ordinal",
-        "title": None,
-        "axis": {"labelExpr": "labels[datum.value]", "ticks": False, "domain": False},
-    }
-    x = {"type": "quantitative", "title": "total time (ms)", "axis": axis, "scale": scale}
-    tooltip = [
-        {"field": "operation"},
-        {"field": "requests", "format": ",d"},
-        *({"field": f"{part} total", "title": f"{part} (ms)"} for part in ("p50", "p90", "p99")),
-    ]
-    marks = [("p50", "half", _GOOD), ("p90", "90 %", _POOR), ("p99", "99 %", _BAD)]
     return {
         "height": _BAR * len(values),
         "data": {"values": values},
         "params": [{"name": "labels", "value": {str(v["place"]): v["operation"] for v in values}}],
-        "layer": [
-            {
-                "name": "span",
-                "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.35},
-                "encoding": {
-                    "y": y,
-                    "x": {"field": "p50", **x},
-                    "x2": {"field": "p99"},
-                    "tooltip": tooltip,
-                },
+        "encoding": {
+            "y": {
+                "field": "place",
+                "type": "ordinal",
+                "title": None,
+                "axis": {"labelExpr": "labels[datum.value]", "ticks": False, "domain": False},
             },
+            "tooltip": [
+                {"field": "operation"},
+                {"field": "requests", "format": ",d"},
+                *({"field": f"{part} total", "title": f"{part} (ms)"} for part, _, _ in _QUANTILES),
+            ],
+        },
+        "layer": [_span(), _points()],
+    }
+
+
+def _span() -> Spec:
+    """A line from the first quantile to the last."""
+    return {
+        "name": "span",
+        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.35},
+        "encoding": {"x": _logarithmic("p50"), "x2": {"field": "p99"}},
+    }
+
+
+def _points() -> Spec:
+    """A point for each quantile."""
+    names = [{"quantile": part, "part": words} for part, words, _ in _QUANTILES]
+    return {
+        "transform": [
+            {"fold": [part for part, _, _ in _QUANTILES], "as": ["quantile", "ms"]},
             {
-                "transform": [
-                    {"fold": ["p50", "p90", "p99"], "as": ["quantile", "ms"]},
-                    {
-                        "lookup": "quantile",
-                        "from": {
-                            "data": {
-                                "values": [{"quantile": q, "part": words} for q, words, _ in marks]
-                            },
-                            "key": "quantile",
-                            "fields": ["part"],
-                        },
-                    },
-                ],
-                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
-                "encoding": {
-                    "y": y,
-                    "x": {"field": "ms", **x},
-                    "color": _colours(marks),
-                    "tooltip": tooltip,
-                },
+                "lookup": "quantile",
+                "from": {"data": {"values": names}, "key": "quantile", "fields": ["part"]},
             },
         ],
+        "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+        "encoding": {"x": _logarithmic("ms"), "color": _colours(_QUANTILES)},
+    }
+
+
+def _logarithmic(field: str) -> Spec:
+    tens = [10**power for power in range(9)]
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": "total time (ms)",
+        "axis": {"labelExpr": _NUMBERS, "values": tens, "domain": False, "grid": True},
+        "scale": {"type": "log", "nice": True},
     }
 
 

@@ -149,7 +149,10 @@ def _header(title: str, facts: Facts) -> str:
 
 
 def _notes(account: Account) -> str:
-    notes = [f"{_count(number)} lines rejected: {why}" for why, number in account.rejects.items()]
+    notes = [
+        f"{_count(number)} {'line' if number == 1 else 'lines'} rejected: {why}"
+        for why, number in account.rejects.most_common()
+    ]
     notes += [f"{each.name}: {each.reason}" for each in account.objects_in_trouble[:20]]
     if account.troubles > 20:
         notes.append(f"and {_count(account.troubles - 20)} more objects could not be read whole")
@@ -157,8 +160,8 @@ def _notes(account: Account) -> str:
         notes.append("The count doesn't add up: lines are missing from these answers.")
     if account.ambiguous:
         notes.append(
-            f"{_count(account.ambiguous)} rows can be read in more than one way, so a client may "
-            "have forged them; parse_ambiguous tells which."
+            f"{_count(account.ambiguous)} of the rows can be read in more than one way, so clients "
+            "may have forged them; parse_ambiguous tells which."
         )
     if not notes:
         return ""

@@ -6,14 +6,16 @@ half of one, and whatever breaks the command off leaves nothing behind.
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import os
 import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bucketlog.problems import Problem
 
@@ -51,6 +53,26 @@ def opened(file: Path | None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+class Shown(io.RawIOBase):
+    """A stream for a terminal: UTF-8 text whose control characters are shown, not sent."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Writes text, line ends as they are."""
+        from bucketlog.cli import texts
+
+        told = self._decoder.decode(bytes(data))
+        self._stream.write("\n".join(map(texts.shown, told.split("\n"))).encode())
+        return len(data)
 
 
 @contextmanager

@@ -164,6 +164,8 @@ def read(
             _show(rows, bar)
         else:
             stream = stack.enter_context(output.opened(file))
+            if file is None and sys.stdout.isatty():
+                stream = cast("BinaryIO", output.Shown(stream))
             formats.FORMATS[wanted.form].write(rows, rows.schema, stream)
     if not quiet:
         telling.account(found.account, is_partial=rows.is_cut)

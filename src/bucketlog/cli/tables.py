@@ -32,10 +32,12 @@ USUAL = (
 """The columns that are shown unless others are asked for."""
 
 _TITLES = {"http_status": "status", "bytes_sent": "bytes", "total_time": "ms"}
-_DISPENSABLE = ("remote_ip", "bytes_sent", "total_time")
+_DISPENSABLE = ("remote_ip", "bucket", "bytes_sent", "total_time")
 _ROOMY = 110  # characters, for all of them
 _RIGID = frozenset({"time", "http_status", "bytes_sent", "object_size", "total_time"})
-_TELLING = frozenset({"key", "key_decoded", "request_uri", "user_agent"})  # get twice the room
+_TELLING = frozenset(
+    {"operation", "key", "key_decoded", "request_uri", "user_agent"}
+)  # get twice the room
 _NARROWEST = 8
 _LONGEST = 400  # characters of a value that are looked at
 _WIDE = 200  # where there is no terminal to fit

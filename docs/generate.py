@@ -16,8 +16,8 @@ from bucketlog import settings
 from bucketlog.accesslog.record import FIELDS
 from bucketlog.cli.main import COMMANDS, bucketlog
 from bucketlog.gateway import metrics
-from bucketlog.reader import clients, derived, members, principals, schema
 from bucketlog.lake import reports
+from bucketlog.reader import clients, derived, members, principals, schema
 from bucketlog.s3.errors import ERRORS
 from bucketlog.s3.operations import OPERATIONS
 
@@ -304,8 +304,8 @@ def _reports() -> Iterator[str]:
     yield (
         "The questions that `bucketlog report NAME --from SOURCE` answers: one SQL file each, "
         "whose first comment is what stands here. Every report can be asked about one `--bucket`, "
-        "one `--key` (as it is, or as it stands in the log), keys that begin with a `--prefix`, one "
-        "`--requester`, and a time from `--from-time` to before `--to-time`. `--top` says how many "
+        "one `--key` (as it is, or as it stands in the log), keys that begin with a `--prefix`, "
+        "one `--requester`, and a time from `--from-time` to before `--to-time`. `--top` says how many "
         "rows there may be; it is 20 unless told otherwise. "
         "[Answers from access logs](../how-to/answers.md) shows them at work."
     )

@@ -7,12 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from docs import generate
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketlog.accesslog import line
 from bucketlog.problems import Problem
-from bucketlog.reader import derived, principals
+from bucketlog.reader import derived, members, principals, schema
 from bucketlog.reader.schema import LINE_COLUMNS, REPEATING, SCHEMA
 
 OWNER = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"
@@ -54,6 +55,13 @@ def test_no_derived_column_has_a_fields_name_and_each_has_a_rule() -> None:
         assert name == row.name
         assert row.rule.endswith(".")
         assert set(row.needs) <= set(LINE_COLUMNS.names)
+
+
+def test_every_column_and_every_kind_is_on_the_page() -> None:
+    page = generate.pages()["columns.md"]
+    for name in (*SCHEMA.names, *derived.COLUMNS, *principals.KINDS, *members.KEPT):
+        assert f"\n| `{name}` |" in page
+    assert set(schema.ABOUT) == set(SCHEMA.names) - set(schema.FIELD_COLUMNS.names)
 
 
 def test_columns_are_added_behind_the_others_in_the_order_asked() -> None:

@@ -6,14 +6,16 @@ import ipaddress
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bucketlog
 from bucketlog.problems import Problem
 from bucketlog.reader import addresses, derived, privacy, signatures
 from bucketlog.reader.privacy import Privacy
@@ -261,6 +263,7 @@ def leaky(draw: st.DrawFn) -> tuple[dict[str, Any], Any, str]:
     return BASE | row, address, secret
 
 
+@settings(max_examples=60)  # each has a dozen texts
 @given(
     st.lists(leaky(), min_size=1, max_size=3),
     st.sampled_from(["drop", "truncate", "hash", "encrypt"]),
@@ -334,6 +337,25 @@ def test_raw_and_the_bytes_of_rejects_are_dropped_whatever_is_hidden() -> None:
         assert one(privacy.apply(batch({"raw": b"192.0.2.33"}), options))["raw"] is None
         assert one(privacy.apply(rejects, options))["bytes"] == b""
         assert privacy.apply(rejects, options).schema == REJECTS
+
+
+def test_a_scan_gives_neither_rows_nor_rejects_that_tell(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(
+        b"192.0.2.33 is no record\n"
+        b"owner lake [06/Feb/2019:00:00:38 +0000] 192.0.2.33 - ID REST.GET.OBJECT k "
+        b'"GET /k?Signature=s3cret HTTP/1.1" 200 - 1 1 1 1 "http://192.0.2.33/" "-" -\n'
+    )
+    rejects: list[pa.RecordBatch] = []
+    scan = bucketlog.scan(
+        tmp_path / "log",
+        privacy=Privacy(remote_ip="drop", strip_signatures=True),
+        on_reject=rejects.append,
+    )
+    shown = str([batch.to_pylist() for batch in (*scan, *rejects)])
+    assert "REDACTED" in shown
+    assert "it is" in shown or "no owner" in shown
+    assert "192.0.2" not in shown
+    assert "s3cret" not in shown
 
 
 def test_only_what_is_asked_is_hidden() -> None:

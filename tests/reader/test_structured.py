@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bucketlog
 from bucketlog.accesslog.record import FIELDS
 from bucketlog.cli import texts
 from bucketlog.problems import Problem
 from bucketlog.reader import derived, members, structured
 from bucketlog.reader.schema import LINE_COLUMNS, LINE_REJECTS
 
+ROOT = Path(__file__).parents[2]
 OWNER = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"
 RECORD: dict[str, Any] = {
     "schema_version_id": "V_1_0",
@@ -555,3 +558,16 @@ def test_damaged_parquet_is_a_problem_wherever_the_damage_is() -> None:
         found = rows_or_problem(damaged)
         assert isinstance(found, Problem) or found <= 100
         assert isinstance(rows_or_problem(whole[:at]), Problem)
+
+
+def test_every_record_of_the_conformance_set_comes_back_from_our_own_exports() -> None:
+    files = sorted((ROOT / "conformance" / "lines").rglob("*.log"))
+    lines = b"".join(path.read_bytes() for path in files)
+    parsed = bucketlog.parse(lines).batch
+    assert parsed.num_rows > 100
+    told = parsed.drop_columns(["line_number"]).to_pylist()
+    json_lines = bucketlog.parse(bytes(texts.json_lines(parsed)))
+    parquet = bucketlog.parse(parquet_of(parsed))
+    for again in (json_lines, parquet):
+        assert again.rejects.num_rows == 0
+        assert again.batch.drop_columns(["line_number"]).to_pylist() == told

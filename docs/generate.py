@@ -305,8 +305,8 @@ def _reports() -> Iterator[str]:
         "The questions that `bucketlog report NAME --from SOURCE` answers: one SQL file each, "
         "whose first comment is what stands here. Every report can be asked about one `--bucket`, "
         "one `--key` (as it is, or as it stands in the log), keys that begin with a `--prefix`, "
-        "one `--requester`, and a time from `--from-time` to before `--to-time`. `--top` says how many "
-        "rows there may be; it is 20 unless told otherwise. "
+        "one `--requester`, and a time from `--from-time` to before `--to-time`. `--top` says how "
+        "many rows there may be; it is 20 unless told otherwise. "
         "[Answers from access logs](../how-to/answers.md) shows them at work."
     )
     yield _table(

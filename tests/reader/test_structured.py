@@ -223,6 +223,7 @@ def test_an_exponent_that_would_fill_the_memory_is_no_number() -> None:
         (b"[" * 200_000 + b"\n", "it is nested too deeply"),
         (b'{"a":' * 200_000 + b"\n", "it is nested too deeply"),
         (b'{"a": 1}{"b": 2}\n', "something follows the record on its line"),
+        (line().rstrip(b"\n") * 2 + b"\n", "something follows the record on its line"),
         (b'{"Records": []}\n', "it has no time"),
         (
             b'{"messageType":"DATA_MESSAGE","logEvents":[{"message":"{}"}]}\n',
@@ -508,6 +509,17 @@ def test_an_unknown_column_of_any_type_is_an_extra_field() -> None:
     first, second = rows(table(nested=nested, numbers=numbers))
     assert first["extra_fields"][-1] == 'nested={"a":[1]}'
     assert second["extra_fields"][-1] == "numbers=5"
+
+
+def test_an_extra_field_may_hold_what_separates_them_within() -> None:
+    assert (
+        rows(table(odd=pa.array(["a\x1e\x1fb", None])))[0]["extra_fields"][-1] == "odd=a\x1e\x1fb"
+    )
+
+
+def test_an_unknown_column_of_our_own_export_stands_behind_its_extra_fields() -> None:
+    wide = pa.table(OWN).append_column("colour", pa.array(["red", None]))
+    assert [row["extra_fields"] for row in rows(wide)] == [["a", "b\x1e\x1f", "colour=red"], None]
 
 
 def test_parquet_is_read_in_pieces_whose_lines_are_counted_on(tmp_path: Any) -> None:

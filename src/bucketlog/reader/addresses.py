@@ -93,11 +93,11 @@ def decrypt(token: str, key: bytes) -> str:
     if body == token or not re.fullmatch(r"[A-Za-z0-9_-]+", body):
         raise Problem(f"{token[:80]!r} is no encrypted address.", "They begin with siv1.")
     cipher = _cipher(key)
+    from cryptography.exceptions import InvalidTag
+
     try:
         plain = cipher.decrypt(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), None)
-    except Exception as error:  # cryptography's InvalidTag, or ValueError for a length that is none
-        if isinstance(error, Problem):
-            raise
+    except (InvalidTag, ValueError):
         raise Problem(
             f"{token[:80]!r} can't be decrypted: it is damaged, or the key is another one."
         ) from None

@@ -105,8 +105,6 @@ def _named(name: str) -> Derived:
 
 def _by_value(array: pa.Array, rule: Callable[[str | None], Any], kind: pa.DataType) -> pa.Array:
     """The rule's result for each row, worked out once for each distinct value and for null."""
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
     values = [*map(rule, array.dictionary.to_pylist()), rule(None)]
     places = pc.fill_null(array.indices, len(values) - 1)
     if kind != REPEATING:

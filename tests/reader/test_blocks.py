@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ def test_a_line_longer_than_a_block_makes_it_grow() -> None:
     found = list(blocks.cut(chunked(b"a\n" + long + b"\nb\n", 7), 10))
     assert b"".join(block.data for block in found) == b"a\n" + long + b"\nb\n"
     assert max(block.lines for block in found if long in block.data) <= 2
-    assert not any(block.overlong for block in found)
+    assert not any(block.unread for block in found)
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 30, 200])
@@ -53,13 +55,13 @@ def test_a_line_longer_than_the_longest_is_told_with_its_length(chunk: int, end:
     if chunk == 200:  # it came at once, so there is no reason to give it up
         assert b"".join(block.data for block in found) == data + after
         return
-    (overlong,) = [block for block in found if block.overlong is not None]
-    assert overlong.overlong is not None
-    assert overlong.overlong.length == 100
-    assert overlong.overlong.head == b"x" * len(overlong.overlong.head) != b""
-    assert (overlong.first_line, overlong.first_offset, overlong.lines) == (2, 2, 1)
+    (unread,) = [block for block in found if block.unread is not None]
+    assert unread.unread is not None
+    assert unread.unread.length == 100
+    assert unread.unread.head == b"x" * len(unread.unread.head) != b""
+    assert (unread.first_line, unread.first_offset, unread.lines) == (2, 2, 1)
     if end:
-        behind = found[found.index(overlong) + 1 :]
+        behind = found[found.index(unread) + 1 :]
         assert b"".join(block.data for block in behind) == after
         assert (behind[0].first_line, behind[0].first_offset) == (3, 103)
 
@@ -80,3 +82,22 @@ def test_lines_are_passed_over_wherever_blocks_end(
     if found:
         assert found[0].first_line == passed + 1
         assert data[found[0].first_offset :] == b"".join(block.data for block in found)
+
+
+@given(TEXTS, st.integers(1, 12), st.integers(1, 20))
+def test_what_came_before_an_error_is_given_and_a_torn_line_is_none(
+    data: bytes, chunk: int, size: int
+) -> None:
+    def broken() -> Iterator[bytes]:
+        yield from chunked(data, chunk)
+        raise ConnectionError
+
+    found = []
+    with pytest.raises(ConnectionError):
+        found += blocks.cut(broken(), size)  # extends the list until it raises
+    end = data.rfind(b"\n") + 1
+    whole = [block for block in found if block.unread is None]
+    assert b"".join(block.data for block in whole) == data[:end]
+    torn = [block for block in found if block.unread is not None]
+    assert [block.unread.head for block in torn if block.unread] == [data[end:]] * bool(data[end:])
+    assert sum(block.lines for block in found) == len(_lines(data))

@@ -59,9 +59,7 @@ def test_rows_know_their_object_and_line(tmp_path: Path) -> None:
     for name, first, count in (("a", 0, 2), ("b", 2, 3), ("empty", 0, 0), ("z", 5, 1)):
         (tmp_path / name).write_bytes(lines(first, count).removesuffix(b"\n"))
     table = bucketlog.read(tmp_path, ordered=True)
-    places = zip(
-        table["source_object"].to_pylist(), table["line_number"].to_pylist(), strict=True
-    )
+    places = zip(table["source_object"].to_pylist(), table["line_number"].to_pylist(), strict=True)
     assert [(Path(name).name, number) for name, number in places] == [
         *(("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 3), ("z", 1))
     ]
@@ -135,7 +133,7 @@ def test_a_source_that_names_nothing_is_a_problem(given: tuple[object, ...]) -> 
 
 def test_an_empty_folder_is_a_problem_and_beside_others_a_trouble(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(Problem, match="nothing to read in .*empty"):
+    with pytest.raises(Problem, match=r"nothing to read in .*empty"):
         read(tmp_path / "empty")
     (tmp_path / "log").write_bytes(line(0))
     found, account = read(tmp_path / "empty", tmp_path / "log")
@@ -170,7 +168,15 @@ def test_whole_lines_before_the_damage_are_read_and_the_trouble_is_named(
     assert rows > 200
     assert found == ids(0, rows) + ids(2000, 1)
     assert troubles(account)["short"].startswith("truncated")
-    assert account.rejected == sum(batch.num_rows for batch in kept) <= 1  # the line that was cut
+    rejects = pa.Table.from_batches(kept).to_pylist() if kept else []
+    assert account.rejected == len(rejects) <= 1
+    for reject in rejects:  # the line that was cut, which has the form of an older record
+        assert reject["reason"] == "the object breaks off within the line"
+        assert reject["line_number"] == rows + 1
+        assert lines(0, 2000)[reject["offset"] :].startswith(reject["bytes"])
+    assert account.bytes == len(lines(0, rows)) + sum(len(each["bytes"]) for each in rejects) + len(
+        line(2000)
+    )
 
 
 def test_a_folder_of_other_things_is_named_and_counted_and_does_not_explode(

@@ -1,8 +1,8 @@
 """Bytes as they come, cut into blocks of whole lines.
 
 A block ends at a line's end. One line longer than a block makes the block grow, up to `LONGEST`;
-of a line longer than that only the beginning is kept, and how long it was: an `Overlong`, which
-counts as one line and becomes one reject.
+of a line longer than that only the beginning is kept, and how long it was: an `Unread`, which
+counts as one line and becomes one reject. So does a line that damage cuts off.
 """
 
 from __future__ import annotations
@@ -26,11 +26,16 @@ KEPT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Overlong:
-    """A line too long to be read: its first bytes, and its length without its end."""
+class Unread:
+    """A line that is not for the parser, and why: its first bytes, and all of its length."""
 
+    reason: str
     head: bytes
     length: int
+
+
+TORN = "the object breaks off within the line"
+"""A line cut off by damage: what is left of it might pass for a record of another era."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +50,35 @@ class Block:
     first_line: int
     first_offset: int
     lines: int
-    overlong: Overlong | None = None
+    unread: Unread | None = None
     is_json: bool = False
     stored_bytes: int = 0
 
     @property
     def end_offset(self) -> int:
-        """Where the next block begins."""
-        return self.first_offset + len(self.data)
+        """Where the next block begins; a byte earlier behind an unread line, for its end."""
+        length = len(self.data) if self.unread is None else self.unread.length
+        return self.first_offset + length
 
 
 def cut(chunks: Iterable[bytes], size: int = SIZE, longest: int = LONGEST) -> Iterator[Block]:
     """Blocks of about `size` bytes. The last line may lack its end.
 
     An empty chunk says that no more comes for now: the whole lines that are there are given.
+    What the chunks raise is raised when all that came before it has been given.
     """
     line, offset = 1, 0
     held: list[bytes] = []
     held_bytes = ended_bytes = 0  # of what is held, and of its whole lines
     stream = iter(chunks)
-    for chunk in stream:
+    error: Exception | None = None
+    while True:
+        try:
+            chunk = next(stream, None)
+        except Exception as raised:
+            error, chunk = raised, None
+        if chunk is None:
+            break
         if (end := chunk.rfind(b"\n")) >= 0:
             ended_bytes = held_bytes + end + 1
         held.append(chunk)
@@ -76,13 +90,26 @@ def cut(chunks: Iterable[bytes], size: int = SIZE, longest: int = LONGEST) -> It
             line, offset = line + block.lines, block.end_offset
             held, held_bytes, ended_bytes = [rest] if rest else [], len(rest), 0
         elif held_bytes > longest and not ended_bytes:
-            overlong, after = _rest_of_line(held, stream)
-            yield Block(b"", line, offset, 1, overlong)
-            line, offset = line + 1, offset + overlong.length + 1
+            unread, after = _rest_of_line(held, stream)
+            yield Block(b"", line, offset, 1, unread)
+            line, offset = line + 1, offset + unread.length + 1
             held, held_bytes, ended_bytes = [after], len(after), after.rfind(b"\n") + 1
-    if held_bytes:
-        data = b"".join(held)
-        yield Block(data, line, offset, count_lines(data))
+    yield from ending(b"".join(held), line, offset, is_torn=error is not None)
+    if error is not None:
+        raise error
+
+
+def ending(data: bytes, line: int, offset: int, *, is_torn: bool) -> Iterator[Block]:
+    """The blocks of what an object ends with; if it is torn, its last line is none."""
+    if is_torn:
+        end = data.rfind(b"\n") + 1
+        data, torn = data[:end], data[end:]
+    if data:
+        block = Block(data, line, offset, count_lines(data))
+        yield block
+        line, offset = line + block.lines, block.end_offset
+    if is_torn and torn:
+        yield Block(b"", line, offset, 1, Unread(TORN, torn[:KEPT], len(torn)))
 
 
 def after(blocks: Iterable[Block], line: int) -> Iterator[Block]:
@@ -91,7 +118,7 @@ def after(blocks: Iterable[Block], line: int) -> Iterator[Block]:
         passed = line - block.first_line + 1
         if passed <= 0:
             yield block
-        elif passed < block.lines:
+        elif passed < block.lines:  # so it is no single line, that is unread
             start = 0
             for _ in range(passed):
                 start = block.data.index(b"\n", start) + 1
@@ -113,14 +140,17 @@ def _split(held: list[bytes], rest_bytes: int) -> tuple[bytes, bytes]:
     return data[:-rest_bytes], data[-rest_bytes:]
 
 
-def _rest_of_line(held: list[bytes], stream: Iterator[bytes]) -> tuple[Overlong, bytes]:
+def _rest_of_line(held: list[bytes], stream: Iterator[bytes]) -> tuple[Unread, bytes]:
     """Passes over the line that is held, up to its end; what came behind that with it."""
     head = b"".join(held)[:KEPT]
     length = sum(map(len, held))
     held.clear()
+    rest = b""
     for chunk in stream:
         end = chunk.find(b"\n")
         if end >= 0:
-            return Overlong(head, length + end), chunk[end + 1 :]
+            length, rest = length + end, chunk[end + 1 :]
+            break
         length += len(chunk)
-    return Overlong(head, length), b""
+    reason = f"the line is too long: {length} bytes, of which the first {len(head)} are kept"
+    return Unread(reason, head, length), rest

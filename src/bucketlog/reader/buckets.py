@@ -216,19 +216,21 @@ class Bucket:
 
         Raises `Problem` if nothing can be listed; what breaks off later is a `Trouble`.
         """
+        from obstore.exceptions import BaseError
+
         last, count = start_after, 0
         try:
             with self._reading():
                 if is_plain(prefix, is_prefix=True) and not self._has_slashed(prefix):
-                    from obstore.exceptions import InvalidPathError
-
                     try:
                         for found in self._listed_plainly(prefix, start_after):
                             yield found
                             last, count = found.key, count + 1
                         return
-                    except (InvalidPathError, ValueError):
-                        pass  # some key is odd, so boto3 goes on from here
+                    except (BaseError, OSError, ValueError):
+                        # Some key is odd, or the listing broke off: boto3 goes on, as obstore has
+                        # thrown away what it had of the page. If all is lost, boto3 will say so.
+                        pass
                 for found in self._listed_by_boto3(prefix, last):
                     yield found
                     count += 1
@@ -364,6 +366,7 @@ def reason_of(error: Exception) -> str:
 def _unanswered(text: str) -> str:
     for mark, words in (
         ("Connection refused", "the endpoint doesn't answer: connection refused"),
+        ("Could not connect", "the endpoint doesn't answer"),
         ("dns error", "the endpoint has no address: its name isn't known"),
         ("TimedOut", "the endpoint doesn't answer in time"),
         ("timed out", "the endpoint doesn't answer in time"),

@@ -56,13 +56,17 @@ class Crew:
             future, function, arguments = task
             if self._is_dismissed or not future.set_running_or_notify_cancel():
                 continue
+            result, error = None, None
             try:
                 result = function(*arguments)
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            # The next task must not find the last one's bytes still held here.
-            del task, future, function, arguments
-            result = None
+            except BaseException as raised:
+                error = raised
+            # Idle before the result is known, or what is submitted on seeing it would start another
+            # thread, and every thread keeps memory for itself.
             self._idle.release()
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+            # The next task must not find the last one's bytes still held here.
+            del task, future, function, arguments, result, error

@@ -169,7 +169,7 @@ def _of_table(manifest: Manifest, data: bytes) -> Iterator[dict[str, Any]]:
             names = [name for name in batch.schema.names if _normal(name) in wanted]
             for row in batch.select(names).to_pylist():
                 yield {_normal(name): value for name, value in row.items()}
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise Unreadable(str(error).partition("\n")[0]) from error
 
 

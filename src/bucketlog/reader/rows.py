@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bucketlog.problems import Problem
-from bucketlog.reader import account, parse, structured, timeline
+from bucketlog.reader import account, blocks, parse, structured, timeline
 from bucketlog.reader.account import Tally
-from bucketlog.reader.blocks import Block, count_lines
+from bucketlog.reader.blocks import Block, Unread, count_lines
 from bucketlog.reader.objects import Position, SourceObject, Trouble, delivered_at
 from bucketlog.reader.schema import LINE_REJECTS, REJECTS, REPEATING, SCHEMA, TIME
 from bucketlog.reader.shape import Shape
@@ -55,11 +55,12 @@ class Outcome:
 
 def of_pieces(pieces: Sequence[Piece], shape: Shape, width_us: int) -> Outcome:
     """The rows of whole objects, joined where they may be."""
-    outcomes = [
-        outcome
-        for kind, run in groupby(pieces, lambda piece: parse.kind_of(piece.data))
-        for outcome in _of_run(kind, list(run), shape, width_us)
-    ]
+    outcomes: list[Outcome] = []
+    for kind, run in groupby(pieces, _kind):
+        if kind == "torn":
+            outcomes += (each for piece in run for each in _of_torn(piece, shape, width_us))
+        else:
+            outcomes += _of_run(kind, list(run), shape, width_us)
     troubles = tuple(
         Trouble(piece.found.name, piece.trouble) for piece in pieces if piece.trouble is not None
     )
@@ -69,7 +70,22 @@ def of_pieces(pieces: Sequence[Piece], shape: Shape, width_us: int) -> Outcome:
         bytes=sum(len(piece.data) for piece in pieces),
         troubles=troubles,
     )
-    return merged([Outcome((), None, tally, Position(pieces[-1].found.name)), *outcomes])
+    return merged([*outcomes, Outcome((), None, tally, Position(pieces[-1].found.name))])
+
+
+def _kind(piece: Piece) -> parse.Kind | Literal["torn"]:
+    return parse.kind_of(piece.data) if piece.trouble is None else "torn"
+
+
+def _of_torn(piece: Piece, shape: Shape, width_us: int) -> Iterator[Outcome]:
+    """The rows of what is left of a damaged object, whose bytes are counted elsewhere."""
+    is_json = parse.kind_of(piece.data) == "json"
+    for block in blocks.ending(piece.data, 1, 0, is_torn=True):
+        outcome = of_block(piece.found, replace(block, is_json=is_json), shape, width_us)
+        passed = 0 if outcome.is_log else len(piece.data)
+        yield replace(outcome, tally=replace(outcome.tally, bytes=0, bytes_not_log=passed))
+        if not outcome.is_log:
+            return
 
 
 def merged(outcomes: Sequence[Outcome]) -> Outcome:
@@ -115,15 +131,11 @@ def of_block(found: SourceObject, block: Block, shape: Shape, width_us: int) -> 
     """The rows of a block of a big object. Its first block tells whether it is a log."""
     end = Position(found.name, block.first_line + block.lines - 1)
     tally = Tally(lines=block.lines, bytes=len(block.data), stored_bytes=block.stored_bytes)
-    if block.overlong is not None:
-        rejects = _overlong(block)
-        tally = replace(tally, bytes=block.overlong.length)
-        return Outcome(
-            (),
-            shape.rejects(_placed(rejects, _Provenance.of(found, rejects.column("line_number")))),
-            replace(tally, rejects=account.reasons(rejects)),
-            end,
-        )
+    if block.unread is not None:
+        rejects = _unread(block, block.unread)
+        placed = _placed(rejects, _Provenance.of(found, rejects.column("line_number")))
+        tally = replace(tally, bytes=block.unread.length, rejects=account.reasons(rejects))
+        return Outcome((), shape.rejects(placed), tally, end)
     is_json = block.is_json
     parser = structured.parse_json if is_json else parse.parse_lines
     batch, rejects = parser(block.data, block.first_line, block.first_offset)
@@ -350,15 +362,13 @@ def _not_a_log(found: SourceObject, data: bytes) -> Trouble:
     return Trouble(found.name, f"not a log: {what}")
 
 
-def _overlong(block: Block) -> pa.RecordBatch:
-    assert block.overlong is not None
-    reason = f"the line is too long: {block.overlong.length} bytes, of which the first are kept"
+def _unread(block: Block, unread: Unread) -> pa.RecordBatch:
     return pa.record_batch(
         [
             pa.array([block.first_line], pa.int64()),
             pa.array([block.first_offset], pa.int64()),
-            pa.array([reason]).dictionary_encode().cast(REPEATING),
-            pa.array([block.overlong.head], pa.binary()),
+            pa.array([unread.reason]).dictionary_encode().cast(REPEATING),
+            pa.array([unread.head], pa.binary()),
         ],
         schema=LINE_REJECTS,
     )

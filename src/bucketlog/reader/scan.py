@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from bucketlog.reader import sources
 from bucketlog.reader.access import Access
 from bucketlog.reader.account import Account, Tally
 from bucketlog.reader.flow import Flow
-from bucketlog.reader.listing import Found
+from bucketlog.reader.listing import Found, Listing
 from bucketlog.reader.objects import Position, Trouble
 from bucketlog.reader.shape import Shape
 
@@ -39,29 +39,24 @@ class Scan:
     """Record batches of `schema`, once, in constant memory; `account` says what they are of.
 
     It is an iterator, a context manager, and speaks Arrow's C stream, so Polars, DuckDB and
-    pandas take it as it is. `position` is behind what was given last, if it is ordered.
+    pandas take it as it is. Whoever stops before the end closes it, or forgets it: that ends its
+    threads and requests.
     """
 
-    def __init__(
-        self,
-        found: Iterator[Found],
-        shape: Shape,
-        access: Access,
-        *,
-        ordered: bool,
-        strict: bool,
-        resumed: Position | None,
-        on_reject: Callable[[pa.RecordBatch], object] | None,
-        on_progress: Callable[[Progress], object] | None,
-    ) -> None:
-        self.schema: pa.Schema = shape.schema
-        self.account = Account(notes=access.notes)
-        self.position: Position | None = None
-        self._is_ordered = ordered
-        self._is_strict = strict
-        self._on_reject = on_reject
-        self._on_progress = on_progress
-        self._batches = self._run(found, shape, access, resumed)
+    def __init__(self, reading: _Reading) -> None:
+        self.schema: pa.Schema = reading.shape.schema
+        self._reading = reading
+        self._batches = reading.batches()
+
+    @property
+    def account(self) -> Account:
+        """What was read so far, up to the batch that was given last."""
+        return self._reading.account
+
+    @property
+    def position(self) -> Position | None:
+        """Where an ordered scan is, behind the batch it gave last: for `start_after`."""
+        return self._reading.position
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self
@@ -87,51 +82,73 @@ class Scan:
         """The batches as a C stream (Arrow PyCapsule interface)."""
         return self.reader().__arrow_c_stream__(requested_schema)
 
-    def _run(
-        self, found: Iterator[Found], shape: Shape, access: Access, resumed: Position | None
-    ) -> Generator[pa.RecordBatch, None, None]:
+
+@dataclass(eq=False)
+class _Reading:
+    """What a scan's generator works with. It doesn't know the scan, which may so be forgotten."""
+
+    found: Iterator[Found]
+    shape: Shape
+    access: Access
+    resumed: Position | None
+    is_ordered: bool
+    is_strict: bool
+    on_reject: Callable[[pa.RecordBatch], object] | None
+    on_progress: Callable[[Progress], object] | None
+    account: Account = field(init=False)
+    position: Position | None = None
+
+    def __post_init__(self) -> None:
+        self.account = Account(notes=self.access.notes)
+
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        """All batches; closing it ends all threads."""
+        timeline = self.account.timeline
         flow = Flow(
-            found,
-            shape,
-            is_ordered=self._is_ordered,
-            width_us=lambda: self.account.timeline.width_us,
-            requests=access.requests,
-            resumed=resumed,
+            self.found,
+            self.shape,
+            is_ordered=self.is_ordered,
+            width_us=lambda: timeline.width_us,
+            requests=self.access.requests,
+            resumed=self.resumed,
         )
         try:
             for outcome in flow:
-                self._judge(outcome.tally)
+                if self.is_strict:
+                    _judge(outcome.tally)
                 self.account.add(outcome.tally)
-                if outcome.rejects is not None and self._on_reject is not None:
-                    self._on_reject(outcome.rejects)
-                if self._on_progress is not None:
-                    self._on_progress(self._progress(flow))
-                if self._is_ordered and outcome.end is not None and not outcome.batches:
+                if outcome.rejects is not None and self.on_reject is not None:
+                    self.on_reject(outcome.rejects)
+                if self.on_progress is not None:
+                    self.on_progress(self._progress(flow.listing))
+                *first, last = outcome.batches or (None,)
+                yield from first
+                if self.is_ordered and outcome.end is not None:
                     self.position = outcome.end
-                for batch in outcome.batches:
-                    if self._is_ordered and batch is outcome.batches[-1]:
-                        self.position = outcome.end or self.position
-                    yield batch
+                if last is not None:
+                    yield last
         finally:
             flow.close()
 
-    def _judge(self, tally: Tally) -> None:
-        if not self._is_strict:
-            return
-        hint = "Without strict, all else is read, and what can't be is counted."
-        for trouble in tally.troubles:
-            raise Problem(f"{trouble.name}: {trouble.reason}.", hint)
-        for reason, count in tally.rejects.items():
-            raise Problem(f"A line can't be read, or more ({count}): {reason}.", hint)
-
-    def _progress(self, flow: Flow) -> Progress:
-        listing = flow.listing
+    def _progress(self, listing: Listing) -> Progress:
+        is_known = listing.is_complete
         return Progress(
             self.account.objects,
             self.account.stored_bytes,
             self.account.rows,
-            listing.objects if listing.is_complete else None,
-            listing.bytes if listing.is_complete else None,
+            listing.objects if is_known else None,
+            listing.bytes if is_known else None,
+        )
+
+
+def _judge(tally: Tally) -> None:
+    """Raises a `Problem` for whatever went wrong."""
+    hint = "Unless it is strict, all else is read, and what can't be is named and counted."
+    for trouble in tally.troubles:
+        raise Problem(f"{trouble.name}: {trouble.reason}.", hint)
+    for reason, count in tally.rejects.items():
+        raise Problem(
+            f"{'A line' if count == 1 else f'{count} lines'} can't be read: {reason}.", hint
         )
 
 
@@ -168,16 +185,8 @@ def scan(
     shape = Shape(columns, derive, privacy, where)
     resumed = Position(start_after) if isinstance(start_after, str) else start_after
     found = _listed(sources.of(given, access), resumed)
-    return Scan(
-        found,
-        shape,
-        access,
-        ordered=ordered or resumed is not None,
-        strict=strict,
-        resumed=resumed,
-        on_reject=on_reject,
-        on_progress=on_progress,
-    )
+    is_ordered = ordered or resumed is not None
+    return Scan(_Reading(found, shape, access, resumed, is_ordered, strict, on_reject, on_progress))
 
 
 def _listed(all_sources: Sequence[Source], resumed: Position | None) -> Iterator[Found]:

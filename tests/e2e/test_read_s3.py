@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import obstore
 import pytest
+from obstore.store import S3Store
 from tests.support.log_lines import ids, lines
 from tests.support.server import ACCESS_KEY, SECRET_KEY, Server
 
@@ -16,13 +18,13 @@ from bucketlog.reader.objects import Position
 
 
 @pytest.fixture
-def endpoint(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def endpoint(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
     """The server as the AWS settings have it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    yield server.endpoint
+    return server.endpoint
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +32,20 @@ def bucket(server: Server) -> str:
     """1200 small objects, so more than a page, and one of each other sort."""
     s3 = server.client()
     s3.create_bucket(Bucket="read")
-    for number in range(1200):
-        s3.put_object(Bucket="read", Key=f"many/{number:04}", Body=lines(number * 3, 3))
+    store = S3Store(
+        "read",
+        endpoint=server.endpoint,
+        region="us-east-1",
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+        client_options={"allow_http": True},
+    )
+
+    def put(number: int) -> None:
+        obstore.put(store, f"many/{number:04}", lines(number * 3, 3))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(put, range(1200)))) == 1200
     s3.put_object(Bucket="read", Key="other/zip", Body=gzip.compress(lines(0, 9)))
     s3.put_object(Bucket="read", Key="other/picture", Body=b"\x89PNG\r\n" + bytes(99))
     s3.put_object(Bucket="read", Key="other/empty", Body=b"")

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from bucketlog.problems import Problem
 
@@ -30,7 +30,8 @@ def opened(file: Path | None) -> Iterator[BinaryIO]:
     """
     if file is None:
         with _named("stdout", _NO_ROOM):
-            yield sys.stdout.buffer
+            sys.stdout.flush()
+            yield cast("BinaryIO", Whole(sys.stdout.buffer))
             sys.stdout.buffer.flush()
         return
     place = Path(os.path.realpath(file))
@@ -38,7 +39,7 @@ def opened(file: Path | None) -> Iterator[BinaryIO]:
         raise Problem(f"{file} is a folder.", "Name a file to write to.")
     if place.exists() and not place.is_file():
         with _named(str(file)):
-            device = place.open("wb", buffering=0)
+            device = place.open("wb")
         with _named(str(file), _NO_ROOM), device:
             yield device
         return
@@ -53,6 +54,29 @@ def opened(file: Path | None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+class Whole(io.RawIOBase):
+    """A stream that writes all it is given, even where Python's stdout is unbuffered and may not.
+
+    With PYTHONUNBUFFERED, a write to a full disk or a reader that goes away may be a part only,
+    and the error comes with the next one.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Writes it all, or raises what the system says."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while left:
+            left = left[self._stream.write(left) :]
+        return size
 
 
 class Shown(io.RawIOBase):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bucketlog.cli import texts
+from bucketlog.cli import output, texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,11 @@ def show(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
         table.add_row(
             *(Text(cell, _style(name, row[name])) for name, cell in zip(names, shown, strict=True))
         )
-    console.print(table)
+    with console.capture() as told:
+        console.print(table)
+    # Not by rich itself, which would end the program with code 1 if nobody reads on.
+    with output.opened(None) as stream:
+        stream.write(told.get().encode())
 
 
 def usual(width: int | None = None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from tests.support.records import ALICE, BATCH, COPY, LIFECYCLE, opening, row
 
 from bucketlog.lake import charts, page, reports
 from bucketlog.lake.reports import NAMES, Filters
+from bucketlog.problems import Problem
 from bucketlog.reader.account import Account
 from bucketlog.reader.objects import Trouble
 
@@ -200,6 +202,14 @@ def test_a_page_without_answers_needs_no_script() -> None:
     assert "script-src" not in text
     assert text.count("There is none among these records.") == len(NAMES)
     assert "<dd>no records</dd>" in text
+
+
+def test_without_the_chart_library_a_page_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    page._script.cache_clear()
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(Problem) as caught:
+        rendered()
+    assert caught.value.hint == "Run: pip install 'bucketlog[lake]'"
 
 
 def test_a_long_table_is_folded() -> None:

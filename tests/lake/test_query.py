@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -270,6 +271,18 @@ def test_a_folder_for_temporary_files_that_can_not_be_written_is_a_problem(
     found = refused("SELECT 1")
     assert found.message.startswith("There is no room for temporary files: ")
     assert found.hint == "Set TMPDIR to a folder that can be written."
+
+
+def test_a_duckdb_that_is_missing_or_too_old_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    import duckdb
+
+    monkeypatch.setattr(duckdb, "__version__", "1.4.4")
+    found = refused("SELECT 1")
+    assert found.message == "DuckDB 1.4.4 is too old; questions need 2.0 or newer."
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    found = refused("SELECT 1")
+    assert found.message == "Questions in SQL need DuckDB, which isn't installed."
+    assert found.hint == "Run: pip install 'bucketlog[lake]'"
 
 
 def test_an_interrupt_stays_one() -> None:

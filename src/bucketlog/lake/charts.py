@@ -138,7 +138,7 @@ def _who_changed(rows: Sequence[Row]) -> Spec:
         },
         "mark": {"type": "point", "size": 70, "filled": True, "opacity": 0.75},
         "encoding": {
-            "x": _time_axis(),
+            "x": {**_time_axis(), "scale": {"type": "utc", "padding": 8}},
             "y": {
                 "field": "change",
                 "type": "nominal",

@@ -20,6 +20,7 @@ from bucketlog.problems import Problem
 MEMORY = "1GB"
 """How much DuckDB holds in memory before it spills, unless told otherwise."""
 
+_OLDEST = 2  # major version; older ones crash on Arrow streams
 _BATCH_ROWS = 20_000
 _SIZE = re.compile(r"\d+(?:\.\d+)?\s*(?:[kmgt]i?)?b", re.IGNORECASE)
 
@@ -30,8 +31,8 @@ _QUESTIONS = frozenset({"SELECT", "EXPLAIN", "MULTI"})  # MULTI is how PIVOT is 
 class Database:
     """A DuckDB connection and the folder it spills to; both are gone when it is closed.
 
-    `memory` is DuckDB's memory limit, as in "500MB". Raises Problem where DuckDB isn't installed,
-    the size is none, or the folder for temporary files (TMPDIR) can't be written.
+    `memory` is DuckDB's memory limit, as in "500MB". Raises Problem where DuckDB isn't installed
+    or too old, the size is none, or the folder for temporary files (TMPDIR) can't be written.
     """
 
     def __init__(self, memory: str = MEMORY) -> None:
@@ -44,6 +45,11 @@ class Database:
                 "Questions in SQL need DuckDB, which isn't installed.",
                 "Run: pip install 'bucketlog[lake]'",
             ) from error
+        if int(duckdb.__version__.partition(".")[0]) < _OLDEST:
+            raise Problem(
+                f"DuckDB {duckdb.__version__} is too old; questions need {_OLDEST}.0 or newer.",
+                "Run: pip install -U 'bucketlog[lake]'",
+            )
         try:
             self._folder = tempfile.TemporaryDirectory(prefix="bucketlog-")
         except OSError as error:

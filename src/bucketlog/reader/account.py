@@ -99,7 +99,8 @@ class Account:
     `rows` are all records that were read, `selected` those that `where` let through.
     `objects_in_trouble` names the first 1000 of `troubles`. `rejects` counts by reason.
     `field_counts` and `eras` count rows by how many fields they had (None for structured records)
-    and by the derived column `era`. `notes` are things to know that are no trouble: requests that went out unsigned, say.
+    and by the derived column `era`. `notes` are things to know that are no trouble, such as that
+    requests went out unsigned.
     """
 
     objects: int = 0

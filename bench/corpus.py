@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +39,20 @@ def make(folder: Path, size: int, seed: int = 1) -> Corpus:
     parts = folder / "parts"
     parts.mkdir()
     each = max(6, int(size / PARTS / generate.average_bytes(seed, era="all")))
+    paths = [parts / f"{number:02}.log" for number in range(PARTS)]
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(_write, paths, repeat(each), range(seed, seed + PARTS)))
     whole = folder / "whole.log"
     with whole.open("wb") as all_of_them:
-        for number in range(PARTS):
-            part = parts / f"{number:02}.log"
-            with part.open("wb") as file:
-                for block in generate.lines(each, seed + number, era="all"):
-                    file.write(block)
-            with part.open("rb") as file:
+        for path in paths:
+            with path.open("rb") as file:
                 shutil.copyfileobj(file, all_of_them, 1 << 20)
     return Corpus(whole, parts, whole.stat().st_size, each * PARTS)
+
+
+def _write(path: Path, records: int, seed: int) -> None:
+    with path.open("wb") as file:
+        file.writelines(generate.lines(records, seed, era="all"))
 
 
 def head(corpus: Corpus, path: Path, size: int) -> int:

@@ -64,6 +64,15 @@ def visitor(browser: Browser, server: Server, *, log_in: bool = True) -> Iterato
         context.close()
 
 
+def log_in(page: Page, access_key: str, secret_key: str) -> None:
+    """Logs in by the form; the list of buckets is open then."""
+    page.goto("/login")
+    page.get_by_label("Access key ID").fill(access_key)
+    page.get_by_label("Secret access key").fill(secret_key)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.wait_for_url("**/buckets")
+
+
 def _note(message: ConsoleMessage, wrong: list[str]) -> None:
     # An answer of 4xx or 5xx is told here too; what it means is for the test to say.
     expected = re.match(r"Failed to load resource|Response Status Error Code", message.text)
@@ -75,6 +84,8 @@ def settle(page: Page) -> None:
     """Waits until nothing loads and nothing moves."""
     page.wait_for_load_state("networkidle")
     page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .waits')")
+    # Two frames: a change of colours is painted with the second.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.evaluate("Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})))")
 
 

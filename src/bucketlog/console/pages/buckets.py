@@ -19,7 +19,7 @@ from bucketlog.console import parts, render, s3
 from bucketlog.console.s3 import Failure
 from bucketlog.state.rules import Health
 
-PER_PAGE = 50
+PER_PAGE = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,7 @@ def test_a_bug_while_reading_stays_what_it_is() -> None:
     ("sql", "message", "hint"),
     [
         ("SELECT kee FROM logs", "There is no column kee in logs.", "Did you mean key"),
-        ("SELECT l.metod FROM logs l", "There is no column metod in logs.", "Did you mean method"),
+        ("SELECT l.method_ FROM logs l", "There is no column method_ in logs.", "Did you mean method"),
         ("SELECT zzzzz FROM logs", "There is no column zzzzz in logs.", "The columns are bucket_o"),
         ("SELEC 1", "DuckDB: syntax error at or near", "LINE 1: SELEC 1\n"),
         ("SELECT key FROM log", "DuckDB: Table with name log does not", 'Did you mean "logs"?'),

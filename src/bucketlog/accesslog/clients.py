@@ -118,7 +118,7 @@ PROGRAMS: tuple[str, ...] = (
 )
 """What signs requests: SDKs, command lines, tools."""
 
-REFERERS: tuple[str, ...] = (
+ORIGINS: tuple[str, ...] = (
     "-",
     "-",
     "https://www.google.com/",
@@ -144,6 +144,6 @@ ROLES: tuple[str, ...] = (
 
 PEOPLE: tuple[str, ...] = (
     *("mira", "jonas", "amara", "li.wei", "tomasz", "noor", "sven", "ops-bot", "ci", "backup"),
-    *("reporting+prod", "data_team", "fatima", "oleg", "ines"),
+    *("reporting+prod", "data_team", "fatima", "oleg", "inga"),
 )
 """Users, and the names in sessions."""

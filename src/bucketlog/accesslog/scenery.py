@@ -304,13 +304,13 @@ def _visitor(draw: Draw, name: str, region: str, fields: int) -> Caller:
     cipher, tls = _tls(draw)
     is_path_style = draw.below(10) == 0
     host = f"s3.{region}.amazonaws.com" if is_path_style else f"{name}.s3.{region}.amazonaws.com"
-    referers = ("-", f"https://www.{name}.example/", *clients.REFERERS)
+    origins = ("-", f"https://www.{name}.example/", *clients.ORIGINS)
     tail = _tail(fields, "-", cipher, "-", host, tls, "-", draw.pick(("-", "-", "Yes")))
     return Caller(
         ip=_address(draw),
         requester="-",
         agent=draw.pick(clients.BROWSERS if draw.below(10) < 8 else clients.ROBOTS),
-        referer=draw.pick(referers),
+        referer=draw.pick(origins),
         base=f"/{name}" if is_path_style else "",
         tail=tail,
         tail_acl=tail,

@@ -29,7 +29,7 @@ _WAYS = ("keep", "drop", "truncate", "hash", "encrypt")
 
 
 def source_options(command: F) -> F:
-    """Adds what reading sources takes: --strict, --ordered, where S3 is, and --quiet."""
+    """Adds what reading sources takes: --strict, where S3 is, and --quiet."""
     for option in (
         click.option("-q", "--quiet", is_flag=True, help="Neither progress nor summary on stderr."),
         click.option("--region", help="Region of s3:// sources.  [AWS_DEFAULT_REGION]"),

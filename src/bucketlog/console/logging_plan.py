@@ -209,7 +209,7 @@ def _lines(text: str) -> list[str]:
 def choices(
     source: str, region: str | None, owner_id: str, listed: list[dict[str, Any]]
 ) -> list[Choice]:
-    """Each bucket as a possible target: those that can be one first.
+    """Each bucket as a possible target: those that can be one first, then the source itself.
 
     The rules are those of PutBucketLogging (`targets.check`).
     """
@@ -229,7 +229,9 @@ def choices(
             found.append(Choice(name, where, reason))
             continue
         found.append(Choice(name, where, None))
-    return sorted(found, key=lambda choice: (choice.reason is not None, choice.name))
+    return sorted(
+        found, key=lambda choice: (choice.reason is not None, choice.name == source, choice.name)
+    )
 
 
 def _known(name: str, region: str, owner_id: str) -> Bucket:

@@ -137,7 +137,7 @@ def permission(client: Any, source: str, account_id: str, target: Target) -> Per
             return Permission("unknown", words)
         raise
     except S3Error as error:
-        words = f"The policy of {target.bucket} can't be judged: {error.message}"
+        words = f"The policy of {target.bucket} can't be judged: {error.text}"
         return Permission("unreadable", words)
     return judged(source_of(source, account_id), bucket, target.prefix)
 
@@ -191,6 +191,11 @@ def sources(client: Any, target: str, rules: Rules) -> tuple[list[Standing], int
         if standing.target is not None and standing.target.bucket == target:
             found.append(standing)
     return found, unseen
+
+
+def permitted_by_acl(found: list[Standing]) -> list[str]:
+    """Those of the source buckets whose delivery hangs on the target's ACL."""
+    return [each.bucket for each in found if each.permission and each.permission.by == "acl"]
 
 
 def ring(start: str, target_of: Callable[[str], str | None]) -> list[str]:

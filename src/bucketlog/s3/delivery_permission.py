@@ -160,7 +160,10 @@ def merged(policy_text: str | None, added: dict[str, Any]) -> str:
     else:
         document = json.loads(policy_text)
     if document.get("Version") != _VERSION:
-        added = {**added, "Resource": _unescaped(added["Resource"])}
+        resource = added["Resource"]
+        listed_resources = resource if isinstance(resource, list) else [resource]
+        plain = [_unescaped(each) for each in listed_resources]
+        added = {**added, "Resource": plain if isinstance(resource, list) else plain[0]}
     listed = document["Statement"]
     if isinstance(listed, dict):
         listed = [listed]

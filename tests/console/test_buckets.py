@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -236,3 +237,18 @@ def test_what_is_the_operators_is_not_shown_to_others(console: Console) -> None:
     assert 'href="/accounts"' not in text
     console.log_in()
     assert 'href="/accounts"' in console.get("/buckets").text
+
+
+def test_while_it_is_being_counted_the_page_asks_again(
+    listed: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def counting(self: object, do: str) -> workers.Answer:
+        await asyncio.sleep(0.2)
+        return workers.Answer(usage={"photos": (77, 5)})
+
+    monkeypatch.setattr(workers.Workers, "ask_any", counting)
+    assert 'hx-trigger="load delay:1s"' in listed.get("/buckets", htmx=True).text
+    listed.client.portal.call(asyncio.wait, [listed.parts.usage._counting])  # type: ignore[union-attr]
+    text = listed.get("/buckets", htmx=True).text
+    assert "hx-trigger" not in text
+    assert ">77<" in text

@@ -86,3 +86,20 @@ async def test_what_the_edge_refuses_is_refused() -> None:
     wire = await ask("/healthz", wire=MemoryWire(refusal=S3Error("RequestHeaderSectionTooLarge")))
     assert wire.reply is not None
     assert wire.reply.status == 400
+
+
+async def test_while_a_console_is_starting_a_browser_is_told_to_ask_again() -> None:
+    async def snapshots() -> list[Snapshot]:
+        return [Snapshot()]
+
+    admin = Admin(snapshots, 1)
+    admin.console_comes = True
+    wire = MemoryWire()
+    await admin(Request("GET", "/buckets", "HTTP/1.1", {}), wire)  # type: ignore[arg-type]
+    assert wire.reply is not None
+    assert wire.reply.status == 503
+    assert (wire.reply.headers["Refresh"], wire.reply.headers["Retry-After"]) == ("1", "1")
+    assert await admin.page("/nothing") is None
+    page = await admin.page("/healthz")
+    assert page is not None
+    assert page.body == b"ok\n"

@@ -25,6 +25,11 @@ class Usage:
         self._fresh_until = 0.0
         self._counting: asyncio.Task[None] | None = None
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether `now` will soon say something else."""
+        return self._counting is not None and not self._counting.done()
+
     async def now(self) -> dict[str, tuple[int, int]] | None:
         """Objects and bytes by bucket; a bucket that isn't there holds nothing. None while they
         are counted for the first time, or where nobody counts.

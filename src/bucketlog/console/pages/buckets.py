@@ -43,6 +43,7 @@ async def _show(request: Request) -> Response:
     context: dict[str, Any] = {
         "buckets": shown,
         "facts": None,
+        "is_counting": False,
         "query": query,
         "page": page,
         "pages": pages,
@@ -53,6 +54,7 @@ async def _show(request: Request) -> Response:
         return render.page(request, "buckets/page.html", **context)
     names = [bucket["Name"] for bucket in shown]
     context["facts"] = await _facts(request, names)
+    context["is_counting"] = parts.of(request).usage.is_counting
     return render.fragment(request, "buckets/found.html", **context)
 
 

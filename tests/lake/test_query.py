@@ -229,6 +229,16 @@ def test_trouble_with_the_sources_is_told_as_it_is() -> None:
         assert (found.message, found.hint) == ("The disk is gone.", "Find it.")
 
 
+@pytest.mark.parametrize("sql", ["SELECT key FROM logs", "SELECT 1 FROM logs a, logs b"])
+def test_an_interrupt_while_reading_stays_one(sql: str) -> None:
+    def broken(_: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        rows(sql, broken)
+
+
 def test_a_bug_while_reading_stays_what_it_is() -> None:
     def broken(_: Sequence[str]) -> Iterator[pa.RecordBatch]:
         raise ZeroDivisionError("ours")
@@ -242,7 +252,11 @@ def test_a_bug_while_reading_stays_what_it_is() -> None:
     ("sql", "message", "hint"),
     [
         ("SELECT kee FROM logs", "There is no column kee in logs.", "Did you mean key"),
-        ("SELECT l.method_ FROM logs l", "There is no column method_ in logs.", "Did you mean method"),
+        (
+            "SELECT l.method_ FROM logs l",
+            "There is no column method_ in logs.",
+            "Did you mean method",
+        ),
         ("SELECT zzzzz FROM logs", "There is no column zzzzz in logs.", "The columns are bucket_o"),
         ("SELEC 1", "DuckDB: syntax error at or near", "LINE 1: SELEC 1\n"),
         ("SELECT key FROM log", "DuckDB: Table with name log does not", 'Did you mean "logs"?'),
@@ -291,6 +305,8 @@ def test_an_interrupt_stays_one() -> None:
     for raised in (duckdb.InterruptException("INTERRUPT"), RuntimeError("Query interrupted")):
         with pytest.raises(KeyboardInterrupt), database.refusals():
             raise raised
+    with pytest.raises(RuntimeError, match="ours"), database.refusals():
+        raise RuntimeError("ours")
 
 
 # ── strangers ───────────────────────────────────────────────────────────────────────────────────

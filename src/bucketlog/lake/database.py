@@ -151,9 +151,11 @@ def refusals() -> Iterator[None]:
         yield
     except duckdb.InterruptException as error:
         raise KeyboardInterrupt from error
-    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "interrupted" in str(error).lower():
+    except RuntimeError as error:  # what DuckDB's Python side makes of Ctrl-C
+        if "Query interrupted" in str(error):
             raise KeyboardInterrupt from error
+        raise
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise refusal(str(error)) from error
 
 

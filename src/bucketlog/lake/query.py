@@ -96,7 +96,8 @@ def ask(
     """
     database = Database(memory)
     try:
-        plan = plan_of(database, sql, parameters, derive)
+        with refusals():
+            plan = plan_of(database, sql, parameters, derive)
         logs = _Logs(lambda: open(plan.derived), columns(plan.derived))
         with logs.troubles():
             if plan.reads is not None and plan.reads <= 1:
@@ -122,8 +123,10 @@ def keep(database: Database, questions: Sequence[Question], open: Open, where: Q
 
     `where` is a condition; only the records it holds for are kept.
     """
-    plans = [plan_of(database, each.sql, each.parameters) for each in questions]
-    condition = plan_of(database, f"SELECT count(*) FROM logs WHERE {where.sql}", where.parameters)
+    with refusals():
+        plans = [plan_of(database, each.sql, each.parameters) for each in questions]
+        which = f"SELECT count(*) FROM logs WHERE {where.sql}"
+        condition = plan_of(database, which, where.parameters)
     needed = tuple(
         name
         for name in derived.COLUMNS
@@ -293,7 +296,9 @@ class _Logs:
             self._is_read = True
             for batch in self._open():
                 yield batch.select(self._schema.names)
-        except Exception as trouble:
+        except GeneratorExit:  # DuckDB has had enough
+            raise
+        except BaseException as trouble:
             self._trouble = trouble
             raise
 
@@ -303,7 +308,7 @@ class _Logs:
         try:
             with refusals():
                 yield
-        except Exception:
+        except (Exception, KeyboardInterrupt):
             if self._trouble is not None:
                 raise self._trouble from None
             raise

@@ -109,7 +109,8 @@ def look(page: Page, name: str) -> None:
         height = page.evaluate("document.documentElement.scrollHeight")
         # As high as the page: what stays at the bottom of the screen would stand in its middle.
         page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
-        page.screenshot(path=ARTEFACTS / f"{name}-{kind}.png")
+        # Hiding the caret would leave style attributes, which the next swap would copy.
+        page.screenshot(path=ARTEFACTS / f"{name}-{kind}.png", caret="initial")
         found += [f"{kind}: {violation}" for violation in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
             found.append(f"{kind}: the page is wider than the screen")

@@ -5,7 +5,7 @@
 //! nanoseconds, and no choice of values makes it slow.
 
 use crate::bits::Validity;
-use crate::numbers::{first, word};
+use crate::numbers::word;
 use crate::reading::Span;
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
@@ -25,8 +25,7 @@ const MOST_NEAR: usize = 1 << 14;
 /// than that, its last 8.
 #[derive(Clone, Copy)]
 struct Near {
-    first: u64,
-    second: u64,
+    first: u128,
     last: u64,
     length: u32,
     key: i32,
@@ -34,91 +33,104 @@ struct Near {
 
 const NOBODY: Near = Near {
     first: 0,
-    second: 0,
     last: 0,
     length: u32::MAX,
     key: NULL,
 };
 
 pub struct Dictionary {
-    near: Vec<Near>,
-    all: HashTable<i32>,
-    hasher: RandomState,
-    bytes: Vec<u8>,
-    offsets: Vec<i32>,
+    values: Values,
     keys: Vec<i32>,
     validity: Validity,
-    empty_is_null: bool,
 }
 
 impl Dictionary {
     /// `empty_is_null`: values are never empty, so that one which is stands for an absent field.
     pub fn new(empty_is_null: bool, rows: usize) -> Self {
         Dictionary {
-            near: vec![NOBODY; FEWEST_NEAR],
-            all: HashTable::new(),
-            hasher: RandomState::default(),
-            bytes: Vec::new(),
-            offsets: vec![0],
+            values: Values {
+                near: vec![NOBODY; FEWEST_NEAR],
+                all: HashTable::new(),
+                hasher: RandomState::default(),
+                bytes: Vec::new(),
+                offsets: vec![0],
+                empty_is_null,
+            },
             keys: Vec::with_capacity(rows),
             validity: Validity::default(),
-            empty_is_null,
         }
     }
 
     /// Appends the values, at most 64, that stand at `spans` in `source`.
+    #[inline(always)]
     pub fn append(&mut self, source: &[u8], spans: &[Span]) {
         let mut nulls = 0;
         for (row, span) in spans.iter().enumerate() {
-            let key = self.key(source, *span);
+            let key = self.values.key(source, *span);
             nulls |= u64::from(key < 0) << row;
             self.keys.push(key.max(0));
         }
         self.validity.append(nulls, spans.len());
     }
 
+    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let values = StringArray::try_new(
+            OffsetBuffer::new(ScalarBuffer::from(self.values.offsets)),
+            Buffer::from_vec(self.values.bytes),
+            None,
+        )?;
+        let keys = Int32Array::try_new(ScalarBuffer::from(self.keys), self.validity.finish())?;
+        let array = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values))?;
+        Ok(Arc::new(array))
+    }
+}
+
+/// The values of a column, each once.
+struct Values {
+    near: Vec<Near>,
+    all: HashTable<i32>,
+    hasher: RandomState,
+    bytes: Vec<u8>,
+    offsets: Vec<i32>,
+    empty_is_null: bool,
+}
+
+impl Values {
     #[inline(always)]
     fn key(&mut self, source: &[u8], span: Span) -> i32 {
         let (start, length) = (span.start as usize, (span.end - span.start) as usize);
-        let words = (|| {
-            let last_at = (start + length.max(8)).checked_sub(8)?;
-            Some((
-                first(word(source, start)?, length),
-                first(word(source, start + 8)?, length.saturating_sub(8)),
-                if length > 16 {
-                    word(source, last_at)?
-                } else {
-                    0
-                },
-            ))
-        })();
-        let Some((one, two, last)) = words else {
+        let Some((first, last)) = ends(source, start, length) else {
             return self.far(span.of(source));
         };
-        let mixed = (one ^ two.rotate_left(23) ^ last.rotate_left(43) ^ length as u64)
+        let (low, high) = (first as u64, (first >> 64) as u64);
+        let mixed = (low ^ high.rotate_left(23) ^ last.rotate_left(43) ^ length as u64)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
         // The highest bits depend on all bytes.
         let slot = (mixed >> 48) as usize & (self.near.len() - 1);
         let near = self.near[slot];
-        if near.first == one
-            && near.second == two
-            && near.last == last
-            && near.length as usize == length
-            && (length <= 24 || self.is_value(near.key, span.of(source)))
-        {
+        let different = (near.first ^ first) as u64
+            | ((near.first ^ first) >> 64) as u64
+            | (near.last ^ last)
+            | (u64::from(near.length) ^ length as u64);
+        if different == 0 && (length <= 24 || self.is_value(near.key, span.of(source))) {
             return near.key;
         }
-        let key = self.far(span.of(source));
+        let found = Near {
+            first,
+            last,
+            length: length as u32,
+            key: NULL,
+        };
+        self.miss(slot, found, span.of(source))
+    }
+
+    #[inline(never)]
+    fn miss(&mut self, slot: usize, found: Near, value: &[u8]) -> i32 {
+        let key = self.far(value);
         if self.all.len() > self.near.len() / 2 && self.near.len() < MOST_NEAR {
             self.near = vec![NOBODY; self.near.len() * 4];
         } else {
-            self.near[slot] = Near {
-                first: one,
-                second: two,
-                last,
-                length: length as u32,
-                key,
-            };
+            self.near[slot] = Near { key, ..found };
         }
         key
     }
@@ -130,7 +142,6 @@ impl Dictionary {
     }
 
     /// The key of a value by all of its bytes; a new value gets a new key.
-    #[inline(never)]
     fn far(&mut self, value: &[u8]) -> i32 {
         if value == b"-" || (self.empty_is_null && value.is_empty()) {
             return NULL;
@@ -149,15 +160,31 @@ impl Dictionary {
         self.offsets.push(self.bytes.len() as i32);
         key
     }
-
-    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
-        let values = StringArray::try_new(
-            OffsetBuffer::new(ScalarBuffer::from(self.offsets)),
-            Buffer::from_vec(self.bytes),
-            None,
-        )?;
-        let keys = Int32Array::try_new(ScalarBuffer::from(self.keys), self.validity.finish())?;
-        let array = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values))?;
-        Ok(Arc::new(array))
-    }
 }
+
+/// A value's first 16 bytes, zero behind its end, and its last 8 where it is longer than that;
+/// None too near to the ends of the source to read so much.
+#[inline(always)]
+fn ends(source: &[u8], start: usize, length: usize) -> Option<(u128, u64)> {
+    let first = u128::from_le_bytes(*source.get(start..)?.first_chunk()?);
+    if length > 16 {
+        return Some((first, word(source, start + length - 8)?));
+    }
+    let (low, high) = MASKS[length];
+    Some((first & (u128::from(high) << 64 | u128::from(low)), 0))
+}
+
+/// By how many bytes of 16 count: the bits of the first 8 and of the last 8.
+const MASKS: [(u64, u64); 17] = {
+    let mut masks = [(0, 0); 17];
+    let mut length = 1;
+    while length <= 16 {
+        masks[length] = if length <= 8 {
+            (u64::MAX >> (64 - 8 * length), 0)
+        } else {
+            (u64::MAX, u64::MAX >> (128 - 8 * length))
+        };
+        length += 1;
+    }
+    masks
+};

@@ -3,7 +3,8 @@
 //! pairs around whole tokens; `shape` makes sure of that before it relies on it.
 
 use crate::reading::Span;
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::u8x64;
 
 /// As many tokens as are marked; a line with more is for `reading`.
 pub const MOST_TOKENS: usize = 64;
@@ -35,22 +36,14 @@ struct Bits {
 
 impl Bits {
     #[inline(always)]
-    fn of(bytes: &[u8; STEP]) -> Bits {
-        let mut parts = [u8x16::ZERO; 4];
-        for (part, bytes) in parts.iter_mut().zip(bytes.as_chunks::<16>().0) {
-            *part = u8x16::new(*bytes);
-        }
-        let equal = |byte: u8| {
-            let wanted = u8x16::splat(byte);
-            let [a, b, c, d] = parts.map(|part| u64::from(part.simd_eq(wanted).to_bitmask()));
-            a | b << 16 | c << 32 | d << 48
-        };
-        let [a, b, c, d] = parts;
+    fn of<S: Simd>(simd: S, bytes: &[u8; STEP]) -> Bits {
+        let bytes = u8x64::from_slice(simd, bytes);
+        let equal = |byte: u8| bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
         Bits {
             blanks: equal(b' '),
             quotes: equal(b'"'),
             line_ends: equal(b'\n'),
-            is_ascii: (a | b | c | d).to_bitmask() == 0,
+            is_ascii: bytes.simd_ge(u8x64::splat(simd, 0x80)).to_bitmask() == 0,
         }
     }
 }
@@ -85,7 +78,7 @@ impl Default for Marks {
 impl Marks {
     /// Marks the line that starts at `start`, which is inside `data`.
     #[inline(always)]
-    pub fn mark(&mut self, data: &[u8], start: usize) {
+    pub fn mark<S: Simd>(&mut self, simd: S, data: &[u8], start: usize) {
         self.start = start;
         self.tokens = 0;
         self.quotes = 0;
@@ -96,8 +89,8 @@ impl Marks {
         let mut is_ascii = true;
         loop {
             let bits = match data.get(at..at + STEP) {
-                Some(bytes) => Bits::of(bytes.try_into().unwrap_or(&[b'\n'; STEP])),
-                None => Bits::of(&padded(&data[at..])),
+                Some(bytes) => Bits::of(simd, bytes.try_into().unwrap_or(&[b'\n'; STEP])),
+                None => Bits::of(simd, &padded(&data[at..])),
             };
             is_ascii &= bits.is_ascii;
             let line_end = bits.line_ends & bits.line_ends.wrapping_neg();

@@ -25,7 +25,7 @@ impl Span {
         &text[self.start as usize..self.end as usize]
     }
 
-    fn shifted(self, by: usize) -> Self {
+    pub fn shifted(self, by: usize) -> Self {
         Span::new(self.start as usize + by, self.end as usize + by)
     }
 }

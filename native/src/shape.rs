@@ -34,6 +34,7 @@ pub struct Recent {
     date: [u8; 12],
     date_s: i64,
     region: Vec<u8>,
+    region_start: (u64, usize),
 }
 
 /// The line's tokens, as if the requester were one.
@@ -211,46 +212,63 @@ fn middle(tokens: &Tokens, marks: &Marks, batch: &mut Batch, row: usize) -> Opti
 #[inline(always)]
 fn ends(tokens: &Tokens, batch: &mut Batch, row: usize, recent: &mut Recent) -> Option<()> {
     let data = tokens.data;
-    for index in 0..tail::KNOWN {
-        let span = if TAIL + index < tokens.count {
-            tokens.span(TAIL + index)
-        } else {
-            Span::default()
-        };
-        let length = (span.end - span.start) as usize;
-        let word = word(data, span.start as usize)?;
-        let is_hyphen = length == 1 && first(word, 1) == text(b"-");
-        let fits = length == 0
-            || is_hyphen
-            || match index {
-                tail::SIGNATURE_VERSION if length == 5 && first(word, 5) == text(b"SigV4") => true,
-                tail::TLS_VERSION if length == 7 && first(word, 5) == text(b"TLSv1") => {
-                    tail::fits(index, span.of(data))
-                }
-                tail::SOURCE_REGION => {
-                    let region = span.of(data);
-                    if region != recent.region {
-                        if !tail::fits(index, region) {
-                            return None;
-                        }
-                        recent.region.clear();
-                        recent.region.extend_from_slice(region);
-                    }
-                    true
-                }
-                _ => tail::fits(index, span.of(data)),
-            };
-        if !fits {
+    let mut spans = [Span::default(); tail::KNOWN];
+    for (index, span) in spans.iter_mut().enumerate() {
+        *span = tokens.span(TAIL + index);
+    }
+    for span in spans.iter_mut().skip(tokens.count - TAIL) {
+        *span = Span::default();
+    }
+    let token = |index: usize| -> Option<(u64, usize)> {
+        let Span { start, end } = spans[index];
+        let length = (end - start) as usize;
+        Some((first(word(data, start as usize)?, length), length))
+    };
+    const HYPHEN: (u64, usize) = (text(b"-"), 1);
+    const ABSENT: (u64, usize) = (0, 0);
+    const SIGV4: (u64, usize) = (text(b"SigV4"), 5);
+    const TLS_1_2: (u64, usize) = (text(b"TLSv1.2"), 7);
+    const TLS_1_3: (u64, usize) = (text(b"TLSv1.3"), 7);
+    const YES: (u64, usize) = (text(b"Yes"), 3);
+    let fits = |index: usize| spans[index].end == 0 || tail::fits(index, spans[index].of(data));
+    let signature_version = token(tail::SIGNATURE_VERSION)?;
+    let tls_version = token(tail::TLS_VERSION)?;
+    let access_point_arn = token(tail::ACCESS_POINT_ARN)?;
+    let acl_required = token(tail::ACL_REQUIRED)?;
+    let source_region = token(tail::SOURCE_REGION)?;
+    let usual = (signature_version == SIGV4 || signature_version == HYPHEN)
+        & (tls_version == TLS_1_2 || tls_version == TLS_1_3)
+        & (access_point_arn == HYPHEN)
+        & (acl_required == HYPHEN || acl_required == ABSENT || acl_required == YES)
+        & (source_region == HYPHEN
+            || source_region == ABSENT
+            || source_region == recent.region_start
+                && spans[tail::SOURCE_REGION].of(data) == recent.region);
+    if !usual {
+        let shaped = [
+            tail::SIGNATURE_VERSION,
+            tail::TLS_VERSION,
+            tail::ACCESS_POINT_ARN,
+            tail::ACL_REQUIRED,
+            tail::SOURCE_REGION,
+        ];
+        if !shaped.into_iter().all(fits) {
             return None;
         }
-        if index == tail::ACL_REQUIRED {
-            let is_null = length < 2;
-            let value = !is_null && tail::acl_required(span.of(data));
-            batch.acl_nulls |= u64::from(is_null) << row;
-            batch.acl_required |= u64::from(value) << row;
-        } else {
-            batch.spans[BEFORE_TAIL + index][row] = span;
+        if source_region.1 > 1 {
+            recent.region_start = source_region;
+            recent.region.clear();
+            recent
+                .region
+                .extend_from_slice(spans[tail::SOURCE_REGION].of(data));
         }
+    }
+    let is_null = acl_required == HYPHEN || acl_required == ABSENT;
+    let value = !is_null && tail::acl_required(spans[tail::ACL_REQUIRED].of(data));
+    batch.acl_nulls |= u64::from(is_null) << row;
+    batch.acl_required |= u64::from(value) << row;
+    for (places, span) in batch.spans[BEFORE_TAIL..].iter_mut().zip(spans) {
+        places[row] = span;
     }
     Some(())
 }

@@ -31,6 +31,7 @@ impl Text {
     }
 
     /// Appends the values, at most 64, that stand at `spans` in `source`.
+    #[inline(always)]
     pub fn append(&mut self, source: &[u8], spans: &[Span]) {
         let mut nulls = 0;
         for (row, span) in spans.iter().enumerate() {
@@ -40,27 +41,11 @@ impl Text {
                 && (length == 0 && self.empty_is_null || source.get(start..end) == Some(b"-"));
             nulls |= u64::from(is_null) << row;
             if !is_null {
-                self.copy(source, start, end);
+                copy(&mut self.bytes, source, start, end);
             }
             self.offsets.push(self.bytes.len() as i32);
         }
         self.validity.append(nulls, spans.len());
-    }
-
-    /// Copies in steps of fixed size, and takes back what was too much.
-    #[inline(always)]
-    fn copy(&mut self, source: &[u8], start: usize, end: usize) {
-        let behind = self.bytes.len() + end - start;
-        let mut at = start;
-        while at < end {
-            let Some(step) = source.get(at..at + STEP) else {
-                self.bytes.extend_from_slice(&source[at..end]);
-                break;
-            };
-            self.bytes.extend_from_slice(step);
-            at += STEP;
-        }
-        self.bytes.truncate(behind);
     }
 
     pub fn finish(self) -> Result<ArrayRef, ArrowError> {
@@ -70,6 +55,22 @@ impl Text {
             self.validity.finish(),
         )?))
     }
+}
+
+/// Copies in steps of fixed size, and takes back what was too much.
+#[inline(always)]
+fn copy(bytes: &mut Vec<u8>, source: &[u8], start: usize, end: usize) {
+    let behind = bytes.len() + end - start;
+    let mut at = start;
+    while at < end {
+        let Some(step) = source.get(at..at + STEP) else {
+            bytes.extend_from_slice(&source[at..end]);
+            break;
+        };
+        bytes.extend_from_slice(step);
+        at += STEP;
+    }
+    bytes.truncate(behind);
 }
 
 /// What few rows have: the offsets where each row's begins, made up when needed.

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bucketlog.console import parts
+from bucketlog.console import keys, parts
 from bucketlog.console.assets import Assets
 from bucketlog.console.sessions import Toast
 
@@ -26,19 +26,18 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An entry of the navigation. `operator_only`: shown to the root of the root account only."""
+    """An entry of the navigation."""
 
     name: str
     path: str
     icon: str
-    operator_only: bool = False
 
 
 PLACES = (
     Place("Buckets", "/buckets", "bucket"),
     Place("Insights", "/insights", "chart"),
-    Place("Accounts", "/accounts", "people", operator_only=True),
-    Place("Health", "/health", "pulse", operator_only=True),
+    Place("Accounts", "/accounts", "people"),
+    Place("Health", "/health", "pulse"),
 )
 
 
@@ -62,6 +61,7 @@ class Renderer:
             "ago": ago,
             "iso": iso,
             "clock": clock,
+            **keys.FILTERS,
         }
         self._environment.globals |= {
             "asset": assets.url,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -30,11 +30,13 @@ _PATIENCE_ELSE_S = 3.0
 class Question(msgspec.Struct):
     """What is asked: "snapshot", "waiting" (of one source bucket), "deliver" (one or all), "usage".
 
-    The process that keeps the console is asked for its pages: "healthz" or "metrics".
+    The process that keeps the console is asked for its pages: "healthz" or "metrics". "watch" has
+    no end: a JSON line comes whenever requests to these buckets were recorded.
     """
 
     do: str
     bucket: str | None = None
+    buckets: list[str] = msgspec.field(default_factory=list)
 
 
 class Delivery(msgspec.Struct):
@@ -69,6 +71,8 @@ class Answer(msgspec.Struct):
 
 
 Answerer = Callable[[Question], Awaitable[Answer]]
+Watch = Callable[[list[str]], AsyncGenerator[msgspec.Struct, None]]
+"""Tells of these buckets without end; is closed when nobody listens any more."""
 
 
 def socket_path(folder: Path, name: str) -> Path:
@@ -86,10 +90,11 @@ def sweep(folder: Path, exists: Callable[[str], bool]) -> None:
 class Listener:
     """A worker's socket, open for questions until it is closed."""
 
-    def __init__(self, path: Path, answer: Answerer) -> None:
+    def __init__(self, path: Path, answer: Answerer, watch: Watch | None = None) -> None:
         """Use `listen`."""
         self._path = path
         self._answer = answer
+        self._watch = watch
         self._under_way: set[asyncio.Task[None]] = set()
         self._reach = contextlib.ExitStack()
 
@@ -118,7 +123,12 @@ class Listener:
         try:
             # ValueError: more came than a line may be.
             with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError):
-                writer.write(msgspec.json.encode(await self._reply(await reader.readline())))
+                line = await reader.readline()
+                buckets = self._to_watch(line)
+                if buckets is not None:
+                    await self._tell(buckets, reader, writer)
+                    return
+                writer.write(msgspec.json.encode(await self._reply(line)))
                 writer.write(b"\n")
                 await writer.drain()
         except asyncio.CancelledError:
@@ -126,6 +136,36 @@ class Listener:
         finally:
             self._under_way.discard(task)
             writer.close()
+
+    def _to_watch(self, line: bytes) -> list[str] | None:
+        """The buckets that somebody asks to watch; None when something else is asked."""
+        try:
+            question = msgspec.json.decode(line, type=Question)
+        except msgspec.DecodeError:
+            return None
+        return question.buckets if question.do == "watch" and self._watch is not None else None
+
+    async def _tell(
+        self, buckets: list[str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Passes on what is seen until the watcher closes its end, which says nothing more."""
+        assert self._watch is not None
+        watch = self._watch
+
+        async def pass_on() -> None:
+            async with contextlib.aclosing(watch(buckets)) as seen:
+                async for each in seen:
+                    writer.write(msgspec.json.encode(each) + b"\n")
+                    await writer.drain()
+
+        telling = asyncio.ensure_future(pass_on())
+        leaving = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            telling.cancel()
+            leaving.cancel()
+            await asyncio.gather(telling, leaving, return_exceptions=True)
 
     async def _reply(self, line: bytes) -> Answer:
         try:
@@ -136,10 +176,10 @@ class Listener:
             return Answer(error=f"{type(error).__name__}: {error}")
 
 
-async def listen(folder: Path, name: str, answer: Answerer) -> Listener:
+async def listen(folder: Path, name: str, answer: Answerer, watch: Watch | None = None) -> Listener:
     """Answers questions on this worker's socket. Raises `Problem` when it can't be made."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    listener = Listener(socket_path(folder, name), answer)
+    listener = Listener(socket_path(folder, name), answer, watch)
     await listener.open()
     return listener
 

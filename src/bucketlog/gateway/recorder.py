@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from asyncio import current_task, get_running_loop
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic_ns
 
 from bucketlog.accesslog import compose
@@ -100,6 +100,8 @@ class Recorder:
         self._drop_when_full = drop_when_full
         self.syncs_always = spool.settings.sync == "always"
         self._sleep = sleep
+        self.watch: Callable[[Sequence[Part]], None] | None = None
+        """Is told what was recorded, if somebody watches; raises nothing."""
         self._tell_again_at = 0
         self._turn: list[Recording] = []
         self._destinations: dict[str, dict[str, Destination]] = {}  # each with its own name
@@ -197,6 +199,8 @@ class Recorder:
         elif parts := self._parts((recording,)):
             with contextlib.suppress(SpoolProblem):
                 self._spool.append(parts, beyond_limit=recording.beyond_limit)
+                if self.watch is not None:
+                    self.watch(parts)
 
     async def _append(self, recording: Recording) -> None:
         parts = self._parts((recording,))
@@ -208,6 +212,8 @@ class Recorder:
 
         if not await self._room(recording, write):
             self._metrics.count("records_dropped", sum(part.count for part in parts))
+        elif self.watch is not None:
+            self.watch(parts)
 
     def _end_turn(self) -> None:
         # One that was broken off meanwhile is written down already.
@@ -221,6 +227,8 @@ class Recorder:
                 timing.first_sent = timing.last_sent = now
             if parts := self._parts(turn):
                 self._spool.append(parts)
+                if self.watch is not None:
+                    self.watch(parts)
             kept = True
         except SpoolProblem:
             pass  # each tries by itself, and waits for room
@@ -231,8 +239,11 @@ class Recorder:
             recording.resumed(recording.coroutine)
 
     def _complete(self, ticket: int, recording: Recording) -> None:
+        parts = self._parts((recording,))
         try:
-            self._spool.complete(ticket, self._parts((recording,)))
+            self._spool.complete(ticket, parts)
+            if self.watch is not None:
+                self.watch(parts)
         except SpoolProblem as problem:
             # The intent is on disk and will be delivered, without its outcome.
             log.error("a record stays without its outcome: %s", problem.message)

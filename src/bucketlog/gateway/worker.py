@@ -34,6 +34,7 @@ from bucketlog.gateway.log_delivery import Mailbox
 from bucketlog.gateway.metrics import Metrics, Snapshot
 from bucketlog.gateway.pipeline import Pipeline
 from bucketlog.gateway.recorder import Recorder
+from bucketlog.gateway.watch import Watchers
 from bucketlog.problems import Problem
 from bucketlog.settings import Settings
 from bucketlog.spool import folder as spool_folder
@@ -181,6 +182,7 @@ class Worker:
             quoting=settings.accesslog.quoting,
             drop_when_full=settings.spool.when_full == "drop",
         )
+        self.watchers = Watchers(recorder)
         handler = BucketLogging(
             self.store,
             self.store,
@@ -230,7 +232,9 @@ class Worker:
         control.sweep(self._layout.run, lambda name: (self._layout.spool / name).exists())
         # Who answers a question serves.
         _settle_garbage()
-        self._control = await control.listen(self._layout.run, self.name, self.answer)
+        self._control = await control.listen(
+            self._layout.run, self.name, self.answer, self.watchers.watch
+        )
 
     async def stop(self) -> None:
         """Finishes what runs, then closes everything; what is not delivered waits on disk."""

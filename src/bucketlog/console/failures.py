@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bucketlog.console import parts, render
+from bucketlog.console import parts, render, security
 from bucketlog.console.s3 import Failure
 from bucketlog.problems import Problem
+from bucketlog.s3.model import Credential
 
 log = logging.getLogger("bucketlog.console")
 
@@ -27,9 +28,25 @@ class NotAllowed(Exception):
 
 
 def operator(request: Request) -> None:
-    """Raises `NotAllowed` unless the root of the root account asks."""
+    """Raises `NotAllowed` unless the root of the root account asks, `Failure` when the key it
+    logged in with is gone.
+    """
     if not parts.session(request).identity.is_operator:
         raise NotAllowed
+    if credential(request).user_arn is not None:
+        raise NotAllowed
+
+
+def credential(request: Request) -> Credential:
+    """Whom the session's key speaks for now. Raises `Failure`, which logs out, when it is gone.
+
+    For what isn't S3: there no signature is checked that would tell.
+    """
+    identity = parts.session(request).identity
+    found = parts.of(request).accounts.find_key(identity.access_key)
+    if found is None or not security.is_right(identity.secret_key, found.secret_key):
+        raise Failure("InvalidAccessKeyId", "", status=403, request_id="", operation="")
+    return found
 
 
 async def _s3(request: Request, error: Exception) -> Response:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bucketlog.s3.model import Credential
+
 AT_MOST = 1000
 LASTS_S = 12 * 3600.0
 """How long a login lasts, however busy."""
@@ -64,6 +66,8 @@ class Session:
     toasts: list[Toast] = field(default_factory=list)
     clients: dict[str, Any] = field(default_factory=dict)
     """boto3 clients by Region."""
+    fresh: dict[str, Credential] = field(default_factory=dict)
+    """Keys just made, by access key, until the page that shows their secrets has been shown."""
 
 
 class Sessions:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from bucketlog import _native
 from bucketlog.accesslog import line
 from bucketlog.accesslog.record import FIELDS
 from bucketlog.reader.schema import LINE_COLUMNS, LINE_REJECTS
@@ -51,6 +52,30 @@ def parse_lines(
             )
         offset += len(piece) + 1
     return _batch(rows, LINE_COLUMNS), _batch(rejects, LINE_REJECTS)
+
+
+def disagreement(data: bytes, first_line: int = 1, first_offset: int = 0) -> str | None:
+    """Where kernel and twin first differ over `data`; None where they agree in all."""
+    for ours, theirs, schema in zip(
+        _native.parse_lines(data, first_line, first_offset),
+        parse_lines(data, first_line, first_offset),
+        (LINE_COLUMNS, LINE_REJECTS),
+        strict=True,
+    ):
+        ours.validate(full=True)
+        if not ours.schema.equals(schema):
+            return f"the schema is {ours.schema}"
+        for name in schema.names:
+            found, wanted = (_values(batch.column(name)) for batch in (ours, theirs))
+            if found != wanted:
+                return f"{name}: {found} instead of {wanted}"
+    return None
+
+
+def _values(column: pa.Array) -> list[Any]:
+    plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    values: list[Any] = plain.to_pylist()
+    return values
 
 
 def _row(decoded: line.Decoded) -> dict[str, Any]:

@@ -17,12 +17,15 @@ import pyarrow.compute as pc
 
 from bucketlog.problems import Problem
 from bucketlog.reader import structured
+from bucketlog.reader.schema import LINE_COLUMNS, LINE_REJECTS
 
 MOST_BYTES = 1 << 29
 """As much as is parsed at once, as offsets of Arrow's strings have 31 bits."""
 
 Kind = Literal["text", "json", "parquet"]
 
+_NO_ROWS = pa.RecordBatch.from_pylist([], LINE_COLUMNS)
+_NO_REJECTS = pa.RecordBatch.from_pylist([], LINE_REJECTS)
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 
@@ -58,8 +61,9 @@ def parse(
     the first line gets, `first_offset` the offset of its first byte. Text is taken as UTF-8; bytes
     that aren't are replaced, and the line is kept in `raw`.
 
-    Raises `Problem` for more than `MOST_BYTES` bytes, for Parquet that can't be read at all, and
-    where the kernel isn't built.
+    For Parquet `first_line` is the number of the first row. Raises `Problem` for more than
+    `MOST_BYTES` bytes, for Parquet that can't be read or is no access log, and where the kernel
+    isn't built.
     """
     if not isinstance(data, bytes):
         data = data.encode(errors="surrogatepass") if isinstance(data, str) else bytes(data)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
@@ -257,13 +258,33 @@ def decode(line: bytes | str) -> Decoded:
             break
     if chosen is None:
         return Decoded(reason="no status, error code and counters behind its key", lossy=lossy)
-    known, extra = _known_tail(chosen[1])
-    texts = (*(head[name] for name in _HEAD_NAMES), *chosen[0], *known)
+    return _decoded(head, at, chosen, count > 1, lossy)
+
+
+def readings(line: bytes | str, most: int = 8) -> tuple[Decoded, ...]:
+    """The ways to read a line, up to so many, in the order of where their request lines end.
+
+    `decode` takes one of them. A line that is no record has none, one that is unambiguous has one.
+    """
+    text, lossy = _text(line)
+    head = _HEAD.match(text)
+    at = None if head is None or "\n" in text else _instant(head["time"])
+    if head is None or at is None:
+        return ()
+    found = tuple(islice(_readings(text[head.end() :]), most))
+    return tuple(_decoded(head, at, reading, len(found) > 1, lossy) for reading in found)
+
+
+def _decoded(
+    head: re.Match[str], at: int, reading: _Reading, is_ambiguous: bool, lossy: bool
+) -> Decoded:
+    known, extra = _known_tail(reading[1])
+    texts = (*(head[name] for name in _HEAD_NAMES), *reading[0], *known)
     return Decoded(
         record=_record(texts, at),
         texts=texts,
         extra_fields=tuple(extra),
-        ambiguous=count > 1,
+        ambiguous=is_ambiguous,
         lossy=lossy,
     )
 

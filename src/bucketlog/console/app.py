@@ -19,6 +19,7 @@ from starlette.routing import Route
 from bucketlog.console import failures, security
 from bucketlog.console.assets import Assets
 from bucketlog.console.config import Config
+from bucketlog.console.log_objects import LogObjects
 from bucketlog.console.pages import (
     accounts,
     bucket_admin,
@@ -37,6 +38,7 @@ from bucketlog.console.render import Renderer
 from bucketlog.console.s3 import Store
 from bucketlog.console.sessions import Patience, Sessions
 from bucketlog.console.usage import Usage
+from bucketlog.console.vitals import Vitals
 from bucketlog.console.workers import Workers
 from bucketlog.state.accounts import Accounts
 from bucketlog.state.database import Database
@@ -69,13 +71,16 @@ def create(config: Config) -> Starlette:
     database = Database.open(config.data)
     store = Store(config)
     workers = Workers(config.run)
+    vitals = Vitals(workers)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         threads.submit(store.warm)
+        vitals.start()
         try:
             yield
         finally:
+            await vitals.stop()
             threads.shutdown(wait=False, cancel_futures=True)
             database.close()
             generation.close()
@@ -102,8 +107,10 @@ def create(config: Config) -> Starlette:
         store=store,
         workers=workers,
         usage=Usage(workers),
+        vitals=vitals,
         accounts=Accounts(database, generation),
         rules=Rules(database, generation),
         threads=threads,
+        log_objects=LogObjects(),
     )
     return app

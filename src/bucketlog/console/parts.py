@@ -15,11 +15,13 @@ from bucketlog.console.assets import Assets
 from bucketlog.console.config import Config
 from bucketlog.console.sessions import Patience, Session, Sessions
 from bucketlog.console.usage import Usage
+from bucketlog.console.vitals import Vitals
 from bucketlog.console.workers import Workers
 from bucketlog.state.accounts import Accounts
 from bucketlog.state.rules import Rules
 
 if TYPE_CHECKING:
+    from bucketlog.console.log_objects import LogObjects
     from bucketlog.console.render import Renderer
     from bucketlog.console.s3 import Store
 
@@ -42,9 +44,13 @@ class Parts:
     """The server's processes."""
     usage: Usage
     """What buckets hold."""
+    vitals: Vitals
+    """How the server does, over the last minutes."""
     accounts: Accounts
     rules: Rules
     threads: ThreadPoolExecutor
+    log_objects: LogObjects
+    """Log objects that are open as records."""
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a blocking function off the event loop."""

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bucketlog.console import frame, keys, render, s3
-from bucketlog.console.pages import deletions, downloads, object_details, uploads
+from bucketlog.console.pages import deletions, downloads, object_details, records, uploads
 from bucketlog.console.s3 import Failure
 
 PER_PAGE = 100
@@ -245,4 +245,5 @@ routes = [
     *downloads.routes,
     *uploads.routes,
     *deletions.routes,
+    *records.routes,
 ]

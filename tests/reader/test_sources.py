@@ -263,8 +263,8 @@ print(json.dumps([rows, [[t.name, t.reason] for t in scan.account.objects_in_tro
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="permissions don't bind whoever isn't root here")
 def test_files_and_folders_without_permission_are_named(tmp_path: Path) -> None:
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        folder.chmod(folder.stat().st_mode & 0o7777 | 0o055)
     (tmp_path / "a").write_bytes(line(0))
     (tmp_path / "b").write_bytes(line(1))
     (tmp_path / "b").chmod(0)

@@ -124,13 +124,19 @@ def source_of(name: str, account_id: str) -> Bucket:
     return Bucket(name, "", owner, 0, acl.private(owner))
 
 
+def bucket_of(client: Any, name: str, account_id: str) -> Bucket:
+    """A target bucket as deliveries into it are judged. Raises what boto3 raises, and `S3Error`."""
+    region = client.head_bucket(Bucket=name).get("BucketRegion")
+    return parties.bucket(client, name, account_id, region)
+
+
 def permission(client: Any, source: str, account_id: str, target: Target) -> Permission:
     """Whether delivery of `source`'s log objects is permitted, and what would permit it."""
     try:
         with s3.translated():
-            bucket = parties.bucket(client, target.bucket, account_id)
+            bucket = bucket_of(client, target.bucket, account_id)
     except Failure as failure:
-        if failure.code == "NoSuchBucket":
+        if failure.status == 404:
             return Permission("no_target", f"There is no bucket called {target.bucket}.")
         if failure.status == 403:
             words = f"Your key may not read the permissions of {target.bucket}."

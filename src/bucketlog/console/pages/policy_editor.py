@@ -48,7 +48,7 @@ def target_of(client: Any, bucket: str, sources: list[Standing]) -> Bucket | Non
         return None
     try:
         with s3.translated():
-            return parties.bucket(client, bucket, sources[0].account_id)
+            return standing.bucket_of(client, bucket, sources[0].account_id)
     except (Failure, S3Error):
         return None
 

@@ -24,11 +24,11 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
-def visible(text: str) -> list[tuple[str, bool]]:
+def visible(text: str, ends: bool = True) -> list[tuple[str, bool]]:
     """The text in pieces, with True for each that stands for what wouldn't be seen.
 
-    Line breaks and tabs become what programmers write for them, blanks at either end an open box,
-    anything else that has no shape its code point.
+    Line breaks and tabs become what programmers write for them, blanks at either end an open box
+    (unless `ends` is False), anything else that has no shape its code point.
     """
     if _PLAIN.fullmatch(text) is not None:
         return [(text, False)] if text else []
@@ -38,7 +38,7 @@ def visible(text: str) -> list[tuple[str, bool]]:
     pieces: list[tuple[str, bool]] = []
     plain: list[str] = []
     for at, character in enumerate(text):
-        picture = _picture(character, at < first or at >= last)
+        picture = _picture(character, ends and not first <= at < last)
         if picture is None:
             plain.append(character)
             continue
@@ -66,6 +66,11 @@ def _picture(character: str, is_at_end: bool) -> str | None:
 def shown(text: str) -> str:
     """The same as one string, for titles and labels."""
     return "".join(piece for piece, _ in visible(text))
+
+
+def shown_line(text: str) -> str:
+    """The same for text in which blanks at the ends mean nothing, such as a part of a line."""
+    return "".join(piece for piece, _ in visible(text, ends=False))
 
 
 def in_form(text: str) -> str:
@@ -144,5 +149,5 @@ def fault(key: str) -> str | None:
     return None
 
 
-FILTERS = {"visible": visible, "shown": shown, "in_form": in_form}
+FILTERS = {"visible": visible, "shown": shown, "shown_line": shown_line, "in_form": in_form}
 """For templates."""

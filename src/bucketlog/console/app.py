@@ -19,6 +19,7 @@ from starlette.routing import Route
 from bucketlog.console import failures, security
 from bucketlog.console.assets import Assets
 from bucketlog.console.config import Config
+from bucketlog.console.insights.shelf import Shelf
 from bucketlog.console.log_objects import LogObjects
 from bucketlog.console.pages import (
     accounts,
@@ -71,6 +72,7 @@ def create(config: Config) -> Starlette:
     database = Database.open(config.data)
     store = Store(config)
     workers = Workers(config.run)
+    shelf = Shelf()
     vitals = Vitals(workers)
 
     @contextlib.asynccontextmanager
@@ -82,6 +84,7 @@ def create(config: Config) -> Starlette:
         finally:
             await vitals.stop()
             threads.shutdown(wait=False, cancel_futures=True)
+            shelf.close()
             database.close()
             generation.close()
 
@@ -107,6 +110,7 @@ def create(config: Config) -> Starlette:
         store=store,
         workers=workers,
         usage=Usage(workers),
+        shelf=shelf,
         vitals=vitals,
         accounts=Accounts(database, generation),
         rules=Rules(database, generation),

@@ -8,6 +8,28 @@ from typing import Literal
 import msgspec
 
 
+class Setting(msgspec.Struct, frozen=True):
+    """A setting in force, as text. `source` is where it was set; None: nowhere, the default."""
+
+    name: str
+    value: str
+    source: str | None = None
+
+
+class Server(msgspec.Struct, frozen=True):
+    """The server that this console is of. Sizes are in bytes, for each worker."""
+
+    pid: int = 0
+    started_at: int = 0
+    """In ns."""
+    workers: int = 1
+    spool_max_bytes: int = 4 << 30
+    hold_bytes: int = 2 << 30
+    deliver_every_s: float = 60.0
+    settings: tuple[Setting, ...] = ()
+    """All of them; of secrets only whether they are set."""
+
+
 class Config(msgspec.Struct, frozen=True):
     """Where the console listens, what it shows, and who may log in how."""
 
@@ -31,6 +53,7 @@ class Config(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[str, ...] = ()
     log_format: Literal["text", "json"] = "text"
     log_level: str = "info"
+    server: Server = Server()
 
 
 def decode(line: bytes) -> Config:

@@ -22,6 +22,7 @@ from bucketlog.state.rules import Rules
 
 if TYPE_CHECKING:
     from bucketlog.console.log_objects import LogObjects
+    from bucketlog.console.insights.shelf import Shelf
     from bucketlog.console.render import Renderer
     from bucketlog.console.s3 import Store
 
@@ -44,6 +45,8 @@ class Parts:
     """The server's processes."""
     usage: Usage
     """What buckets hold."""
+    shelf: Shelf
+    """Records that are looked into."""
     vitals: Vitals
     """How the server does, over the last minutes."""
     accounts: Accounts

@@ -25,6 +25,9 @@ MONITORING = frozenset(("/healthz", "/metrics"))
 """For whoever reaches the port, by any name; as where there is no console."""
 
 PUBLIC = frozenset(("/login", "/favicon.ico", "/theme"))
+UNATTENDED = frozenset(("/health/now",))
+"""What pages ask for again by themselves: it keeps nobody logged in."""
+
 FORM_AT_MOST = 1 << 20
 """Bytes of a form. Uploads aren't forms: they carry the token in the header."""
 
@@ -114,7 +117,9 @@ class Guard:
             await self._app(scope, receive, send_safely)
             return
         refusal = self._misdirected(request.headers)
-        session = self._sessions.find(request.cookies.get(self._cookie))
+        session = self._sessions.find(
+            request.cookies.get(self._cookie), is_used=path not in UNATTENDED
+        )
         scope.setdefault("state", {})["session"] = session
         if refusal is None and session is None and path not in PUBLIC:
             refusal = _to_login(request)

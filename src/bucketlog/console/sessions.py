@@ -87,8 +87,10 @@ class Sessions:
             self._open.popitem(last=False)
         return session
 
-    def find(self, name: str | None) -> Session | None:
-        """The session of that name, if it still lasts; it is used now."""
+    def find(self, name: str | None, *, is_used: bool = True) -> Session | None:
+        """The session of that name, if it still lasts; it is used now, unless a page asks again
+        by itself.
+        """
         session = self._open.get(name) if name else None
         if session is None:
             return None
@@ -96,8 +98,9 @@ class Sessions:
         if now - session.seen_at > self._idle_s or now - session.began_at > LASTS_S:
             self.end(session)
             return None
-        session.seen_at = now
-        self._open.move_to_end(session.id)
+        if is_used:
+            session.seen_at = now
+            self._open.move_to_end(session.id)
         return session
 
     def end(self, session: Session) -> None:

@@ -45,7 +45,7 @@ class Group:
 def groups(accounts: Accounts, query: str = "") -> list[Group]:
     """All accounts, the root account first; with `query`, those that have it in a name or key."""
     keys: dict[tuple[str, str | None], list[Key]] = {}
-    for key in accounts.keys():
+    for key in accounts.keys():  # noqa: SIM118 (no dictionary)
         keys.setdefault((key.account.account_id, key.user_name), []).append(key)
     signers: dict[str, list[Signer]] = {}
     found = sorted(accounts.accounts(), key=lambda each: (not each.is_root, each.owner.name))

@@ -27,11 +27,24 @@ class Page(msgspec.Struct):
     text: str
 
 
+class Cell(msgspec.Struct):
+    """Counts of the requests with one operation and status. `within`: how many took at most each
+    of `vitals.LATENCY_BOUNDS`, and how many longer.
+    """
+
+    count: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    seconds: float = 0.0
+    within: list[int] = msgspec.field(default_factory=list)
+
+
 class Snapshot(msgspec.Struct):
-    """A worker's counts. Names are those of /metrics without prefix; "name|label" where one has
+    """A worker's counts. `requests` is keyed "Operation status". Names are those of /metrics without prefix; "name|label" where one has
     labels.
     """
 
+    requests: dict[str, Cell] = msgspec.field(default_factory=dict)
     counters: dict[str, float] = msgspec.field(default_factory=dict)
     gauges: dict[str, float] = msgspec.field(default_factory=dict)
     peaks: dict[str, float] = msgspec.field(default_factory=dict)

@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bucketlog import measures
+from bucketlog import settings as configuration
 from bucketlog.gateway import control
 from bucketlog.gateway.admin import Admin
 from bucketlog.gateway.control import Answer, Page, Question
@@ -35,6 +37,9 @@ log = logging.getLogger("bucketlog.console")
 
 SOCKET_FOLDER = "console"
 """In `run`; not `run` itself, where every socket is a worker's."""
+
+SECRETS = frozenset(("console.password",))
+"""Settings whose value is told to nobody but where it counts."""
 
 _NEEDS = ("boto3", "jinja2", "python_multipart", "starlette", "uvicorn")
 _LIMITS = Limits(connections=256, body_bytes=0)
@@ -66,6 +71,7 @@ class Front:
 
     def __init__(self, settings: Settings, sock: socket.socket, admin: Admin, run: Path) -> None:
         self._settings = settings
+        self._started_at = time.time_ns()
         self._socket = sock
         self._admin = admin
         self._run = run
@@ -189,7 +195,38 @@ class Front:
             "trusted_proxies": settings.server.trusted_proxies,
             "log_format": settings.log.format,
             "log_level": settings.log.level,
+            "server": {
+                "pid": os.getpid(),
+                "started_at": self._started_at,
+                "workers": settings.server.workers,
+                "spool_max_bytes": settings.spool.max_bytes,
+                "hold_bytes": settings.delivery.hold_bytes,
+                "deliver_every_s": settings.delivery.every,
+                "settings": in_force(settings),
+            },
         }
+
+
+def in_force(settings: Settings) -> list[dict[str, str | None]]:
+    """Every setting as text, with where it was set; of a secret only whether it is set."""
+    shown = []
+    for row in configuration.table():
+        section, _, key = row.name.partition(".")
+        value = getattr(getattr(settings, section), key)
+        if value is None or value == ():
+            text = "not set"
+        elif row.name in SECRETS:
+            text = "set"
+        elif row.type == "duration":
+            text = measures.render_duration(value)
+        elif row.type == "size":
+            text = measures.render_size(value)
+        elif isinstance(value, bool):
+            text = "true" if value else "false"
+        else:
+            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+        shown.append({"name": row.name, "value": text, "source": settings.sources.get(row.name)})
+    return shown
 
 
 def _environment() -> dict[str, str]:

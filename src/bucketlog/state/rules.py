@@ -112,6 +112,12 @@ class Rules:
             row = connection.execute(sa.select(health).where(health.c.bucket == bucket)).first()
         return Health(bucket) if row is None else Health(**row._mapping)
 
+    def all_health(self) -> list[Health]:
+        """How delivery has been doing for each bucket of which anything was ever told, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(health).order_by(health.c.bucket))
+            return [Health(**row._mapping) for row in rows]
+
     def _note(self, bucket: str, **changes: object) -> None:
         # Not worth waiting for the disk: what is delivered is told by the target bucket.
         with self._database.write(sync="NORMAL") as connection:

@@ -200,7 +200,7 @@ def _removed(request: Request, what: str, said: str, is_own: bool = False) -> Re
     return answer
 
 
-async def _consequences(request: Request, keys: list[Key]) -> dict[str, bool]:
+async def _consequences(request: Request, keys: list[Key]) -> dict[str, Any]:
     """What removing them would do to whoever asks, and to everybody."""
     console, own = parts.of(request), parts.session(request).identity.access_key
     gone = {key.access_key for key in keys}

@@ -60,16 +60,6 @@ class Standing:
     last_delivered_at: datetime | None = None
     failure: str | None = None
 
-    @property
-    def works(self) -> bool:
-        """Whether records arrive, as far as one can tell."""
-        return (
-            self.target is not None
-            and self.permission is not None
-            and self.permission.trouble is None
-            and self.failure is None
-        )
-
 
 def look(client: Any, name: str, rules: Rules) -> Standing:
     """How it stands. Raises `Failure` where this key may not read the bucket's rule."""

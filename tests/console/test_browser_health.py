@@ -89,8 +89,8 @@ def test_asking_again_keeps_the_focus_and_can_be_paused(page: Page, busy: Server
 
 def test_when_nothing_answers_one_line_says_so(page: Page, busy: Server) -> None:
     page.goto("/health")
-    page.route("**/health/now", lambda route: route.abort())
-    expect(page.locator("[data-stale]")).to_be_visible()
+    page.route("**/health/now", lambda route: route.fulfill(status=503))
+    expect(page.locator("[data-stale]")).to_be_visible(timeout=10_000)
     expect(page.locator(".toast")).to_have_count(0)
     page.unroute("**/health/now")
     refreshed(page)

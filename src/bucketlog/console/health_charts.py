@@ -1,7 +1,7 @@
 """The charts of the page Health, out of the samples that are kept.
 
-Each is drawn over the last fifteen minutes, the newest at the right edge, and is told in words
-for who doesn't see it.
+Each is drawn over the last minutes, as many as are kept, the newest at the right edge, and is
+told in words for who doesn't see it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bucketlog.console.render import number, size
 from bucketlog.console.sparklines import Chart, Layer, Values
 from bucketlog.console.vitals import CLASSES, KEPT_S, Sample, quantile
 
+LEAST_S = 120.0
 _HUES = ("hue-1", "hue-3", "hue-5", "bad")
 
 
@@ -37,7 +38,7 @@ def _requests(samples: Sequence[Sample]) -> Chart:
     below: Values | None = None
     for kind, hue, values, own in zip(CLASSES, _HUES, stack, series, strict=True):
         count = sum(each.counted.get(f"requests {kind}", 0.0) for each in samples)
-        path = sparklines.area(ages, values, top, KEPT_S, below) if any(own) else ""
+        path = sparklines.area(ages, values, top, span_s(samples), below) if any(own) else ""
         layers.append(Layer(kind, f"area {hue}", path, number(count)))
         below = values
     now = _last(stack[-1])
@@ -46,9 +47,10 @@ def _requests(samples: Sequence[Sample]) -> Chart:
         "requests",
         "Requests",
         "none yet" if now is None else f"{_few(now)}/s",
-        "by status, counts of the last 15 minutes",
+        "a second, by status",
         f"{_few(top)}/s",
-        f"Requests per second: now {_few(now or 0)}, at most {_few(most)} in the last 15 minutes. "
+        f"Requests per second: now {_few(now or 0)}, at most {_few(most)} in the last "
+        f"{about(samples)}. "
         + ", ".join(f"{each.said} with status {each.name}" for each in layers),
         tuple(layers),
         not most,
@@ -63,17 +65,19 @@ def _latency(samples: Sequence[Sample]) -> Chart:
     lately = [sum(column) for column in zip(*(each.within for each in samples), strict=True)]
     median, tail = quantile(lately, 0.5), quantile(lately, 0.99)
     layers = (
-        Layer("99 %", "line hue-2", sparklines.line(ages, most, top, KEPT_S), _time(tail)),
-        Layer("half", "line hue-1", sparklines.line(ages, half, top, KEPT_S), _time(median)),
+        Layer("99 %", "line hue-2", sparklines.line(ages, most, top, span_s(samples)), _time(tail)),
+        Layer(
+            "half", "line hue-1", sparklines.line(ages, half, top, span_s(samples)), _time(median)
+        ),
     )
     return Chart(
         "latency",
         "Latency",
         _time(median),
-        "half and 99 % of the requests were faster, about",
+        "half of all were faster",
         f"{_few(top)} ms",
-        f"Latency over the last 15 minutes: half of the requests took at most {_time(median)}, "
-        f"99 % at most {_time(tail)}.",
+        f"Latency over the last {about(samples)}: half of the requests took at most "
+        f"{_time(median)}, 99 % at most {_time(tail)}.",
         layers,
         median is None,
     )
@@ -82,7 +86,7 @@ def _latency(samples: Sequence[Sample]) -> Chart:
 def _bytes(samples: Sequence[Sample]) -> Chart:
     return _pair(
         samples,
-        ("bytes", "Bytes", "of objects and answers"),
+        ("bytes", "Bytes", "of bodies, a second"),
         ("sent", "sent_bytes"),
         ("received", "received_bytes"),
         lambda value: f"{size(value)}/s",
@@ -93,7 +97,7 @@ def _bytes(samples: Sequence[Sample]) -> Chart:
 def _records(samples: Sequence[Sample]) -> Chart:
     return _pair(
         samples,
-        ("records", "Records", "written to the spool, stored in target buckets"),
+        ("records", "Records", "of requests, a second"),
         ("written", "records_appended"),
         ("delivered", "records_delivered"),
         lambda value: f"{_few(value)}/s",
@@ -116,8 +120,15 @@ def _pair(
     top = sparklines.top_of(one, two, least=least)
     now, other = _last(one), _last(two)
     layers = (
-        Layer(first[0], "area hue-1", sparklines.area(ages, one, top, KEPT_S), say(now or 0)),
-        Layer(second[0], "line hue-2", sparklines.line(ages, two, top, KEPT_S), say(other or 0)),
+        Layer(
+            first[0], "area hue-1", sparklines.area(ages, one, top, span_s(samples)), say(now or 0)
+        ),
+        Layer(
+            second[0],
+            "line hue-2",
+            sparklines.line(ages, two, top, span_s(samples)),
+            say(other or 0),
+        ),
     )
     return Chart(
         words[0],
@@ -126,7 +137,8 @@ def _pair(
         words[2],
         say(top),
         f"{words[1]}: now {say(now or 0)} {first[0]}, {say(other or 0)} {second[0]}; the most in "
-        f"the last 15 minutes was {say(_most(one))} {first[0]}, {say(_most(two))} {second[0]}.",
+        f"the last {about(samples)} was {say(_most(one))} {first[0]}, "
+        f"{say(_most(two))} {second[0]}.",
         layers,
         not (_most(one) or _most(two)),
     )
@@ -172,17 +184,32 @@ def _single(
 ) -> Chart:
     top = sparklines.top_of(values, least=least)
     now = _last(values)
-    path = sparklines.area(_ages(samples), values, top, KEPT_S)
+    ages, span = _ages(samples), span_s(samples)
+    path = sparklines.area(ages, values, top, span)
     return Chart(
         *words[:2],
         "none yet" if now is None else say(now),
         words[2],
         say(top),
         f"{words[1]}, {words[2]}: now {say(now or 0)}, at most {say(_most(values))} in the last "
-        "15 minutes.",
-        (Layer(words[1], "area hue-1", path),),
+        f"{about(samples)}.",
+        (
+            Layer(words[1], "area hue-1", path),
+            Layer("", "line hue-1", sparklines.line(ages, values, top, span)),
+        ),
         not _most(values),
     )
+
+
+def span_s(samples: Sequence[Sample]) -> float:
+    """How far back the charts go: as far as is known, but not less than a while."""
+    known = samples[-1].at - samples[0].at if samples else 0.0
+    return min(KEPT_S, max(LEAST_S, known))
+
+
+def about(samples: Sequence[Sample]) -> str:
+    """The same in words: "15 min"."""
+    return measures.about(span_s(samples))
 
 
 def _ages(samples: Sequence[Sample]) -> list[float]:

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bucketlog.console import failures, parts, render, security, signers
+from bucketlog.console.pages.object_details import endpoint_for
 from bucketlog.console.sessions import Toast
 from bucketlog.problems import Problem
 from bucketlog.s3.model import Credential
@@ -126,7 +127,7 @@ async def _show_made(request: Request) -> Response:
             access_key=access_key,
             is_there=console.accounts.find_key(access_key) is not None,
         )
-    text = signers.profile(made, endpoint=console.config.endpoint, region=console.config.regions[0])
+    text = signers.profile(made, endpoint=endpoint_for(request), region=console.config.regions[0])
     return render.page(
         request,
         "accounts/made.html",

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import bucketlog
-from bucketlog import measures, settings
+from bucketlog import settings
 from bucketlog.console import (
     alarms,
     failures,
@@ -31,7 +31,7 @@ from bucketlog.console import (
 from bucketlog.console.pages import buckets
 from bucketlog.console.s3 import Failure
 from bucketlog.console.troubles import Words
-from bucketlog.console.vitals import EVERY_S, KEPT_S
+from bucketlog.console.vitals import EVERY_S
 from bucketlog.state.rules import Health
 
 SHOWN = 50
@@ -80,7 +80,6 @@ async def _context(request: Request) -> dict[str, Any]:
     known = await console.run(console.rules.all_health)
     standing = alarms.of(pulse, server, known)
     rows, more = await console.run(_rows, request, known)
-    began_at = samples[0].at
     return {
         "every_s": int(EVERY_S),
         "alarms": standing,
@@ -88,8 +87,7 @@ async def _context(request: Request) -> dict[str, Any]:
             ("Requests", "requests", health_charts.requests(samples)),
             ("Records and their delivery", "records", health_charts.records(samples, server)),
         ),
-        "kept": measures.about(KEPT_S),
-        "since": None if samples[-1].at - began_at > KEPT_S - 60 else int(began_at * 1e9),
+        "kept": health_charts.about(samples),
         "rows": rows,
         "more": more,
         "troubles": troubles.counted(pulse.totals),

@@ -12,6 +12,9 @@ pub struct Batch {
     pub rows: usize,
     /// By the field's place in the line. Only those of text are used; an absent field is empty.
     pub spans: [[Span; MOST_ROWS]; FIELDS],
+    /// Bucket owner and bucket, and the fields from the signature version on: numbers of texts.
+    pub heads: [u32; MOST_ROWS],
+    pub tails: [u32; MOST_ROWS],
     pub times_us: [i64; MOST_ROWS],
     pub statuses: [i16; MOST_ROWS],
     pub status_nulls: u64,
@@ -29,6 +32,8 @@ impl Default for Batch {
         Batch {
             rows: 0,
             spans: [[Span::default(); MOST_ROWS]; FIELDS],
+            heads: [0; MOST_ROWS],
+            tails: [0; MOST_ROWS],
             times_us: [0; MOST_ROWS],
             statuses: [0; MOST_ROWS],
             status_nulls: 0,

@@ -1,6 +1,6 @@
 //! A column whose values come again and again: each value is kept once and told by its key.
 //!
-//! A value is looked up by its first 16 and last 8 bytes in a small table that forgets, and only
+//! A value is looked up by some of its bytes in a small table that forgets, and only
 //! then, all its bytes hashed, in the table of all values. So the usual lookup costs a few
 //! nanoseconds, and no choice of values makes it slow.
 
@@ -48,14 +48,7 @@ impl Dictionary {
     /// `empty_is_null`: values are never empty, so that one which is stands for an absent field.
     pub fn new(empty_is_null: bool, rows: usize) -> Self {
         Dictionary {
-            values: Values {
-                near: vec![NOBODY; FEWEST_NEAR],
-                all: HashTable::new(),
-                hasher: RandomState::default(),
-                bytes: Vec::new(),
-                offsets: vec![0],
-                empty_is_null,
-            },
+            values: Values::new(true, empty_is_null),
             keys: Vec::with_capacity(rows),
             validity: Validity::default(),
         }
@@ -73,6 +66,23 @@ impl Dictionary {
         self.validity.append(nulls, spans.len());
     }
 
+    /// The key of a value; negative for null.
+    pub fn key(&mut self, value: &[u8]) -> i32 {
+        self.values.far(value)
+    }
+
+    /// Appends the values, at most 64, that have these keys.
+    #[inline(always)]
+    pub fn append_keys(&mut self, keys: impl ExactSizeIterator<Item = i32>) {
+        let rows = keys.len();
+        let mut nulls = 0;
+        for (row, key) in keys.enumerate() {
+            nulls |= u64::from(key < 0) << row;
+            self.keys.push(key.max(0));
+        }
+        self.validity.append(nulls, rows);
+    }
+
     pub fn finish(self) -> Result<ArrayRef, ArrowError> {
         let values = StringArray::try_new(
             OffsetBuffer::new(ScalarBuffer::from(self.values.offsets)),
@@ -85,17 +95,40 @@ impl Dictionary {
     }
 }
 
-/// The values of a column, each once.
-struct Values {
+/// Values, each once, and their keys: how many there were before.
+pub struct Values {
     near: Vec<Near>,
     all: HashTable<i32>,
     hasher: RandomState,
     bytes: Vec<u8>,
     offsets: Vec<i32>,
+    hyphen_is_null: bool,
     empty_is_null: bool,
 }
 
 impl Values {
+    pub fn new(hyphen_is_null: bool, empty_is_null: bool) -> Self {
+        Values {
+            near: vec![NOBODY; FEWEST_NEAR],
+            all: HashTable::new(),
+            hasher: RandomState::default(),
+            bytes: Vec::new(),
+            offsets: vec![0],
+            hyphen_is_null,
+            empty_is_null,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// The value of a key that was given.
+    pub fn value(&self, key: i32) -> &[u8] {
+        let at = |index: usize| self.offsets[index] as usize;
+        &self.bytes[at(key as usize)..at(key as usize + 1)]
+    }
+
     #[inline(always)]
     fn key(&mut self, source: &[u8], span: Span) -> i32 {
         let (start, length) = (span.start as usize, (span.end - span.start) as usize);
@@ -103,9 +136,16 @@ impl Values {
             return self.far(span.of(source));
         };
         let (low, high) = (first as u64, (first >> 64) as u64);
-        let mixed = (low ^ high.rotate_left(23) ^ last.rotate_left(43) ^ length as u64)
+        // User agents differ in their middle, and browsers' just before their end.
+        let between = if length > 24 {
+            let middle = word(source, start + length / 2).unwrap_or(0);
+            middle.rotate_left(11) ^ word(source, start + length - 24).unwrap_or(0)
+        } else {
+            length as u64
+        };
+        let mixed = (low ^ high.rotate_left(23) ^ last.rotate_left(43) ^ between)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        // The highest bits depend on all bytes.
+        // The highest bits depend on all bits.
         let slot = (mixed >> 48) as usize & (self.near.len() - 1);
         let near = self.near[slot];
         let different = (near.first ^ first) as u64
@@ -142,8 +182,8 @@ impl Values {
     }
 
     /// The key of a value by all of its bytes; a new value gets a new key.
-    fn far(&mut self, value: &[u8]) -> i32 {
-        if value == b"-" || (self.empty_is_null && value.is_empty()) {
+    pub fn far(&mut self, value: &[u8]) -> i32 {
+        if self.hyphen_is_null && value == b"-" || self.empty_is_null && value.is_empty() {
             return NULL;
         }
         let (bytes, offsets, hasher) = (&self.bytes, &self.offsets, &self.hasher);

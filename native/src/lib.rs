@@ -5,6 +5,7 @@ mod batch;
 mod bits;
 mod compose; // the server's: `accesslog/compose.py` needs it
 mod dictionary;
+mod joint;
 mod marks;
 mod numbers;
 mod reading;

@@ -25,6 +25,14 @@ impl Span {
         &text[self.start as usize..self.end as usize]
     }
 
+    /// The same piece, as seen from the start of another that it is in.
+    pub fn within(self, whole: Span) -> Self {
+        Span {
+            start: self.start - whole.start,
+            end: self.end - whole.start,
+        }
+    }
+
     pub fn shifted(self, by: usize) -> Self {
         Span::new(self.start as usize + by, self.end as usize + by)
     }

@@ -3,6 +3,7 @@
 use crate::batch::Batch;
 use crate::bits::{Bits, Validity};
 use crate::dictionary::Dictionary;
+use crate::joint::{Flags, Joint, Parts};
 use crate::numbers;
 use crate::reading::{BEFORE_TAIL, FIELDS, Reading, Span};
 use crate::tail;
@@ -19,6 +20,9 @@ use std::sync::Arc;
 enum Kind {
     /// Few values come again and again.
     Repeating,
+    /// The same, in a text with its neighbours: at the line's head or in its tail.
+    Head,
+    Tail,
     /// Hardly two values are the same.
     Distinct,
     Time,
@@ -29,8 +33,8 @@ enum Kind {
 }
 
 const COLUMNS: [(&str, Kind); FIELDS] = [
-    ("bucket_owner", Kind::Repeating),
-    ("bucket", Kind::Repeating),
+    ("bucket_owner", Kind::Head),
+    ("bucket", Kind::Head),
     ("time", Kind::Time),
     ("remote_ip", Kind::Repeating),
     ("requester", Kind::Repeating),
@@ -48,21 +52,26 @@ const COLUMNS: [(&str, Kind); FIELDS] = [
     ("user_agent", Kind::Repeating),
     ("version_id", Kind::Distinct),
     ("host_id", Kind::Distinct),
-    ("signature_version", Kind::Repeating),
-    ("cipher_suite", Kind::Repeating),
-    ("authentication_type", Kind::Repeating),
-    ("host_header", Kind::Repeating),
-    ("tls_version", Kind::Repeating),
-    ("access_point_arn", Kind::Repeating),
+    ("signature_version", Kind::Tail),
+    ("cipher_suite", Kind::Tail),
+    ("authentication_type", Kind::Tail),
+    ("host_header", Kind::Tail),
+    ("tls_version", Kind::Tail),
+    ("access_point_arn", Kind::Tail),
     ("acl_required", Kind::AclRequired),
-    ("source_region", Kind::Repeating),
+    ("source_region", Kind::Tail),
 ];
+
+/// How many columns are filled from texts of several fields.
+pub const HEAD_COLUMNS: usize = 2;
+pub const TAIL_COLUMNS: usize = 7;
 
 /// Places of columns that are filled apart.
 const TIME: usize = 2;
 const REQUEST_URI: usize = 8;
 const HTTP_STATUS: usize = 9;
 const BYTES_SENT: usize = 11;
+const SIGNATURE_VERSION: usize = 19;
 const ACL_REQUIRED: usize = 25;
 
 /// A column of numbers.
@@ -89,6 +98,10 @@ impl<T: Copy> Numbers<T> {
 pub struct Rows {
     pub batch: Batch,
     done: usize,
+    pub heads: Joint<HEAD_COLUMNS>,
+    pub tails: Joint<TAIL_COLUMNS>,
+    head: [Dictionary; HEAD_COLUMNS],
+    tail: [Dictionary; TAIL_COLUMNS],
     repeating: Vec<(usize, Dictionary)>,
     distinct: Vec<(usize, Text)>,
     times_us: Vec<i64>,
@@ -111,9 +124,13 @@ impl Rows {
         Rows {
             batch: Batch::default(),
             done: 0,
+            heads: Joint::default(),
+            tails: Joint::default(),
+            head: std::array::from_fn(|_| Dictionary::new(false, rows)),
+            tail: std::array::from_fn(|_| Dictionary::new(true, rows)),
             repeating: (0..FIELDS)
                 .filter(places(Kind::Repeating))
-                .map(|index| (index, Dictionary::new(empty_is_null(index), rows)))
+                .map(|index| (index, Dictionary::new(false, rows)))
                 .collect(),
             distinct: (0..FIELDS)
                 .filter(places(Kind::Distinct))
@@ -148,6 +165,7 @@ impl Rows {
             let null = u64::from(value.is_none()) << row;
             match kind {
                 Kind::Repeating | Kind::Distinct => batch.spans[index][row] = span,
+                Kind::Head | Kind::Tail => (),
                 Kind::Time => batch.times_us[row] = reading.seconds * 1_000_000,
                 Kind::Status => {
                     let number = value.and_then(numbers::long_count);
@@ -166,6 +184,22 @@ impl Rows {
                 }
             }
         }
+        batch.heads[row] = joined(
+            &mut self.heads,
+            source,
+            &reading.spans[..2],
+            at,
+            |_, spans| Parts {
+                spans: [spans[0], spans[1]],
+                flags: Flags {
+                    is_sound: true,
+                    acl_required: None,
+                },
+            },
+        );
+        let behind_host_id =
+            &reading.spans[SIGNATURE_VERSION..reading.known.max(SIGNATURE_VERSION)];
+        batch.tails[row] = joined(&mut self.tails, source, behind_host_id, at, tail::parts);
         batch.ambiguous |= u64::from(reading.ambiguous) << row;
         let fields = reading.known + reading.extra.len();
         batch.field_counts[row] = i16::try_from(fields).unwrap_or(i16::MAX);
@@ -191,6 +225,8 @@ impl Rows {
         for (index, column) in &mut self.distinct {
             column.append(source, spans(*index));
         }
+        self.heads.flush(&batch.heads[..rows], &mut self.head);
+        self.tails.flush(&batch.tails[..rows], &mut self.tail);
         self.times_us.extend_from_slice(&batch.times_us[..rows]);
         self.statuses
             .append(&batch.statuses[..rows], batch.status_nulls);
@@ -212,7 +248,10 @@ impl Rows {
     pub fn finish(self) -> Result<RecordBatch, ArrowError> {
         let rows = self.done;
         let mut columns: Vec<Option<ArrayRef>> = vec![None; FIELDS];
-        for (index, column) in self.repeating {
+        let places = |kind| (0..FIELDS).filter(move |index| COLUMNS[*index].1 == kind);
+        let joints = places(Kind::Head).zip(self.head);
+        let joints = joints.chain(places(Kind::Tail).zip(self.tail));
+        for (index, column) in joints.chain(self.repeating) {
             columns[index] = Some(column.finish()?);
         }
         for (index, column) in self.distinct {
@@ -241,6 +280,27 @@ impl Rows {
     }
 }
 
+/// The number of the text that these fields are, with one blank between any two.
+fn joined<const COUNT: usize>(
+    joint: &mut Joint<COUNT>,
+    source: &[u8],
+    fields: &[Span],
+    at: usize,
+    take_apart: impl FnOnce(&[u8], &[Span]) -> Parts<COUNT>,
+) -> u32 {
+    let mut text = Vec::new();
+    let mut spans = Vec::new();
+    for field in fields {
+        if !spans.is_empty() {
+            text.push(b' ');
+        }
+        let start = text.len();
+        text.extend_from_slice(field.shifted(at).of(source));
+        spans.push(Span::new(start, text.len()));
+    }
+    joint.find(&text, || take_apart(&text, &spans)).0
+}
+
 /// LINE_COLUMNS.
 fn schema() -> Schema {
     let repeating = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
@@ -248,7 +308,7 @@ fn schema() -> Schema {
         .iter()
         .map(|(name, kind)| {
             let kind = match kind {
-                Kind::Repeating => repeating(),
+                Kind::Repeating | Kind::Head | Kind::Tail => repeating(),
                 Kind::Distinct => DataType::Utf8,
                 Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
                 Kind::Status => DataType::Int16,

@@ -56,7 +56,7 @@ fn lines<S: Simd>(
         let line = &data[at..marks.end];
         rows.batch.line_numbers[rows.batch.rows] = line_number;
         let is_utf_8 = marks.is_ascii || str::from_utf8(line).is_ok();
-        if !is_utf_8 || shape::read(data, &marks, &mut rows.batch, &mut recent).is_none() {
+        if !is_utf_8 || shape::read(data, &marks, &mut rows, &mut recent).is_none() {
             rows.batch.forget_next();
             let repaired = if is_utf_8 { None } else { Some(repaired(line)) };
             match reading::read(repaired.as_deref().unwrap_or(line)) {

@@ -9,9 +9,11 @@
 //! `reading`.
 
 use crate::batch::Batch;
+use crate::joint::{Flags, Joint, Parts};
 use crate::marks::Marks;
 use crate::numbers::{self, first, text, word};
-use crate::reading::{self, BEFORE_TAIL, Span};
+use crate::reading::{self, Span};
+use crate::rows::{HEAD_COLUMNS, Rows, TAIL_COLUMNS};
 use crate::{tail, time};
 
 /// Tokens of a line by their places, where the requester is one token; the time is two.
@@ -28,13 +30,11 @@ const USER_AGENT: usize = 17;
 const TAIL: usize = 18;
 const MOST: usize = TAIL + tail::KNOWN;
 
-/// What was seen lately, and is likely to come again.
+/// The day that was seen last, which is likely to come again.
 #[derive(Default)]
 pub struct Recent {
     date: [u8; 12],
     date_s: i64,
-    region: Vec<u8>,
-    region_start: (u64, usize),
 }
 
 /// The line's tokens, as if the requester were one.
@@ -56,6 +56,16 @@ impl Tokens<'_> {
         Span {
             start,
             end: self.ends[index],
+        }
+    }
+
+    /// The token, or an empty span where the line has fewer.
+    #[inline(always)]
+    fn present(&self, index: usize) -> Span {
+        if index < self.count {
+            self.span(index)
+        } else {
+            Span::default()
         }
     }
 
@@ -82,8 +92,8 @@ impl Tokens<'_> {
 
 /// Reads the marked line into the batch's next row, which is not taken where this returns None.
 #[inline(always)]
-pub fn read(data: &[u8], marks: &Marks, batch: &mut Batch, recent: &mut Recent) -> Option<()> {
-    let row = batch.rows;
+pub fn read(data: &[u8], marks: &Marks, rows: &mut Rows, recent: &mut Recent) -> Option<()> {
+    let row = rows.batch.rows;
     let mut shift = 0;
     if !marks.is_tidy || row >= crate::batch::MOST_ROWS {
         return None;
@@ -104,12 +114,19 @@ pub fn read(data: &[u8], marks: &Marks, batch: &mut Batch, recent: &mut Recent) 
         return None;
     }
     let seconds = seconds(&tokens, marks, recent)?;
-    middle(&tokens, marks, batch, row)?;
-    ends(&tokens, batch, row, recent)?;
+    middle(&tokens, marks, &mut rows.batch, row)?;
+    let (tail, flags) = tail(&tokens, &mut rows.tails);
+    if !flags.is_sound {
+        return None;
+    }
+    let head = head(&tokens, marks, &mut rows.heads);
+    let batch = &mut rows.batch;
+    batch.heads[row] = head;
+    batch.tails[row] = tail;
+    batch.acl_nulls |= u64::from(flags.acl_required.is_none()) << row;
+    batch.acl_required |= u64::from(flags.acl_required == Some(true)) << row;
     let spans = &mut batch.spans;
     let first = |index: usize| marks.token_span(index);
-    spans[0][row] = first(0);
-    spans[1][row] = first(1);
     spans[3][row] = first(REMOTE_IP);
     spans[4][row] = Span {
         start: first(REQUESTER).start,
@@ -118,6 +135,8 @@ pub fn read(data: &[u8], marks: &Marks, batch: &mut Batch, recent: &mut Recent) 
     spans[5][row] = tokens.span(REQUESTER + 1);
     spans[6][row] = tokens.span(OPERATION);
     spans[7][row] = tokens.span(OPERATION + 1);
+    spans[17][row] = tokens.present(TAIL);
+    spans[18][row] = tokens.present(TAIL + 1);
     batch.times_us[row] = seconds * 1_000_000;
     // The time is two tokens and one field.
     batch.field_counts[row] = (tokens.count - 1) as i16;
@@ -208,67 +227,40 @@ fn middle(tokens: &Tokens, marks: &Marks, batch: &mut Batch, row: usize) -> Opti
     Some(())
 }
 
-/// The tail: as many fields as the line has of the known ones, each of its shape.
+/// Bucket owner and bucket, as one text.
 #[inline(always)]
-fn ends(tokens: &Tokens, batch: &mut Batch, row: usize, recent: &mut Recent) -> Option<()> {
-    let data = tokens.data;
-    let mut spans = [Span::default(); tail::KNOWN];
-    for (index, span) in spans.iter_mut().enumerate() {
-        *span = tokens.span(TAIL + index);
-    }
-    for span in spans.iter_mut().skip(tokens.count - TAIL) {
-        *span = Span::default();
-    }
-    let token = |index: usize| -> Option<(u64, usize)> {
-        let Span { start, end } = spans[index];
-        let length = (end - start) as usize;
-        Some((first(word(data, start as usize)?, length), length))
+fn head(tokens: &Tokens, marks: &Marks, heads: &mut Joint<HEAD_COLUMNS>) -> u32 {
+    let (owner, bucket) = (marks.token_span(0), marks.token_span(1));
+    let text = Span {
+        start: owner.start,
+        end: bucket.end,
     };
-    const HYPHEN: (u64, usize) = (text(b"-"), 1);
-    const ABSENT: (u64, usize) = (0, 0);
-    const SIGV4: (u64, usize) = (text(b"SigV4"), 5);
-    const TLS_1_2: (u64, usize) = (text(b"TLSv1.2"), 7);
-    const TLS_1_3: (u64, usize) = (text(b"TLSv1.3"), 7);
-    const YES: (u64, usize) = (text(b"Yes"), 3);
-    let fits = |index: usize| spans[index].end == 0 || tail::fits(index, spans[index].of(data));
-    let signature_version = token(tail::SIGNATURE_VERSION)?;
-    let tls_version = token(tail::TLS_VERSION)?;
-    let access_point_arn = token(tail::ACCESS_POINT_ARN)?;
-    let acl_required = token(tail::ACL_REQUIRED)?;
-    let source_region = token(tail::SOURCE_REGION)?;
-    let usual = (signature_version == SIGV4 || signature_version == HYPHEN)
-        & (tls_version == TLS_1_2 || tls_version == TLS_1_3)
-        & (access_point_arn == HYPHEN)
-        & (acl_required == HYPHEN || acl_required == ABSENT || acl_required == YES)
-        & (source_region == HYPHEN
-            || source_region == ABSENT
-            || source_region == recent.region_start
-                && spans[tail::SOURCE_REGION].of(data) == recent.region);
-    if !usual {
-        let shaped = [
-            tail::SIGNATURE_VERSION,
-            tail::TLS_VERSION,
-            tail::ACCESS_POINT_ARN,
-            tail::ACL_REQUIRED,
-            tail::SOURCE_REGION,
-        ];
-        if !shaped.into_iter().all(fits) {
-            return None;
+    let take_apart = || Parts {
+        spans: [owner, bucket].map(|span| span.within(text)),
+        flags: Flags {
+            is_sound: true,
+            acl_required: None,
+        },
+    };
+    heads.find(text.of(tokens.data), take_apart).0
+}
+
+/// The fields from the signature version on, as one text; an empty one where there are none.
+#[inline(always)]
+fn tail(tokens: &Tokens, tails: &mut Joint<TAIL_COLUMNS>) -> (u32, Flags) {
+    const FIRST: usize = TAIL + tail::SIGNATURE_VERSION;
+    let text = if FIRST < tokens.count {
+        Span {
+            start: tokens.span(FIRST).start,
+            end: tokens.span(tokens.count - 1).end,
         }
-        if source_region.1 > 1 {
-            recent.region_start = source_region;
-            recent.region.clear();
-            recent
-                .region
-                .extend_from_slice(spans[tail::SOURCE_REGION].of(data));
-        }
-    }
-    let is_null = acl_required == HYPHEN || acl_required == ABSENT;
-    let value = !is_null && tail::acl_required(spans[tail::ACL_REQUIRED].of(data));
-    batch.acl_nulls |= u64::from(is_null) << row;
-    batch.acl_required |= u64::from(value) << row;
-    for (places, span) in batch.spans[BEFORE_TAIL..].iter_mut().zip(spans) {
-        places[row] = span;
-    }
-    Some(())
+    } else {
+        Span::default()
+    };
+    tails.find(text.of(tokens.data), || {
+        let spans: Vec<Span> = (FIRST..tokens.count.max(FIRST))
+            .map(|index| tokens.span(index).within(text))
+            .collect();
+        tail::parts(text.of(tokens.data), &spans)
+    })
 }

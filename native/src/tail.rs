@@ -1,6 +1,31 @@
 //! The tail of a line: which of its tokens are known fields, and what those must look like.
 
+use crate::joint::{Flags, Parts};
 use crate::reading::Span;
+use crate::rows::TAIL_COLUMNS;
+
+/// Takes the fields from the signature version on apart: all but aclRequired, which is the flag.
+///
+/// `spans` are their places in the text, as many as there are. It is sound where all fit.
+pub fn parts(text: &[u8], spans: &[Span]) -> Parts<TAIL_COLUMNS> {
+    let mut parts = Parts {
+        spans: [Span::default(); TAIL_COLUMNS],
+        flags: Flags {
+            is_sound: spans.len() <= KNOWN - SIGNATURE_VERSION,
+            acl_required: None,
+        },
+    };
+    for (index, span) in (SIGNATURE_VERSION..KNOWN).zip(spans) {
+        let value = span.of(text);
+        parts.flags.is_sound &= fits(index, value);
+        match index {
+            ACL_REQUIRED => parts.flags.acl_required = (value != b"-").then(|| acl_required(value)),
+            SOURCE_REGION => parts.spans[TAIL_COLUMNS - 1] = *span,
+            _ => parts.spans[index - SIGNATURE_VERSION] = *span,
+        }
+    }
+    parts
+}
 
 /// How many fields of the tail are known, from the version id on.
 pub const KNOWN: usize = 10;

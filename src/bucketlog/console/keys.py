@@ -18,7 +18,8 @@ LONGEST = 1024
 """Bytes of UTF-8 that a key may have."""
 
 _LOG_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-Z]{16}(\.gz|\.zst)?")
-_PLAIN = re.compile(r"[!-~]*")
+_PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_PLAIN_INSIDE = re.compile(r"[ -~]*")
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -30,8 +31,8 @@ def visible(text: str, ends: bool = True) -> list[tuple[str, bool]]:
     Line breaks and tabs become what programmers write for them, blanks at either end an open box
     (unless `ends` is False), anything else that has no shape its code point.
     """
-    if _PLAIN.fullmatch(text) is not None:
-        return [(text, False)] if text else []
+    if (_PLAIN if ends else _PLAIN_INSIDE).fullmatch(text) is not None:
+        return [(text, False)]
     body = text.strip(" ")
     first = len(text) - len(text.lstrip(" "))
     last = first + len(body)

@@ -78,6 +78,8 @@ def test_each_card_that_may_not_be_read_says_why(console: Console, s3: Buckets) 
     text = console.get(HERE).text
     assert text.count("Your key may not do this") == 4
     assert "<textarea" not in text
+    assert ">Not known to you<" in text
+    assert ">Private<" not in text
     s3.refuse("get_bucket_policy", "logs", "InternalError")
     assert console.get(HERE).status_code == 400
 

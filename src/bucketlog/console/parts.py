@@ -21,8 +21,8 @@ from bucketlog.state.accounts import Accounts
 from bucketlog.state.rules import Rules
 
 if TYPE_CHECKING:
-    from bucketlog.console.log_objects import LogObjects
     from bucketlog.console.insights.shelf import Shelf
+    from bucketlog.console.log_objects import LogObjects
     from bucketlog.console.render import Renderer
     from bucketlog.console.s3 import Store
 

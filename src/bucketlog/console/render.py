@@ -14,8 +14,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bucketlog.console import keys, parts
+from bucketlog.console import keys, parts, record_table
 from bucketlog.console.assets import Assets
+from bucketlog.console.insights import drawing
 from bucketlog.console.sessions import Toast
 
 FOLDER = Path(__file__).parent / "templates"
@@ -61,6 +62,8 @@ class Renderer:
             "ago": ago,
             "iso": iso,
             "clock": clock,
+            "ms": drawing.milliseconds,
+            "who": record_table.who,
             **keys.FILTERS,
         }
         self._environment.globals |= {

@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bucketlog.reader import derived
+from bucketlog.reader import derived, timeline
 from bucketlog.reader.objects import Trouble
-from bucketlog.reader.timeline import Span, Timeline
+from bucketlog.reader.timeline import SPANS, Timeline
 
 MOST_TROUBLES = 1000
 """Troubles that are kept by name; more are only counted."""
@@ -58,7 +58,7 @@ class Tally:
     field_counts: dict[int | None, int] = field(default_factory=dict)
     eras: dict[str, int] = field(default_factory=dict)
     width_us: int = 1
-    spans: list[Span] = field(default_factory=list)
+    spans: pa.Table = field(default_factory=SPANS.empty_table)
     lags: dict[int, int] = field(default_factory=dict)
     longest_lag_us: int | None = None
     troubles: tuple[Trouble, ...] = ()
@@ -80,7 +80,7 @@ def combined(tallies: Sequence[Tally]) -> Tally:
         **sums,
         **counters,
         width_us=max(each.width_us for each in tallies),
-        spans=[span for each in tallies for span in each.spans],
+        spans=timeline.joined([each.spans for each in tallies]),
         longest_lag_us=max(longest, default=None),
         troubles=tuple(trouble for each in tallies for trouble in each.troubles),
     )
@@ -153,6 +153,7 @@ class Account:
     @property
     def gap_resolution(self) -> timedelta:
         """How finely gaps are told: a second, or more for records of many different times."""
+        self.timeline.settle()
         return timedelta(microseconds=self.timeline.width_us)
 
     @property

@@ -133,6 +133,8 @@ def after(blocks: Iterable[Block], line: int) -> Iterator[Block]:
 def _split(held: list[bytes], rest_bytes: int) -> tuple[bytes, bytes]:
     """What is held, less its last bytes; and these."""
     last = held[-1]
+    if not rest_bytes:
+        return b"".join(held), b""  # one alone is not copied
     if rest_bytes <= len(last):
         end = len(last) - rest_bytes
         return b"".join((*held[:-1], memoryview(last)[:end])), last[end:]

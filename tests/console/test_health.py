@@ -258,7 +258,7 @@ async def test_charts_are_told_in_words(telling: Telling, pulse: Vitals) -> None
     assert charts["lag"].now == "2 min"
     assert (charts["spool"].now, charts["spool"].note) == (
         "5.0 KB",
-        "of 8.6 GB that it may take on disk",
+        "of 8.6 GB that it may take",
     )
     for each in charts.values():
         assert not each.is_empty

@@ -42,6 +42,17 @@ def test_a_session_ends_when_it_is_idle_and_at_last_in_any_case() -> None:
     assert open_.find(busy.id) is None
 
 
+def test_what_asks_by_itself_keeps_no_session_alive() -> None:
+    clock = Clock()
+    open_ = Sessions(60, clock)
+    left = open_.begin(WHO)
+    for _ in range(5):
+        clock.now += 11
+        assert open_.find(left.id, is_used=False) is left
+    clock.now += 11
+    assert open_.find(left.id, is_used=False) is None
+
+
 def test_the_one_longest_unused_makes_room() -> None:
     open_ = Sessions(60)
     first = open_.begin(WHO)

@@ -101,3 +101,13 @@ def test_health_stays_when_the_rule_goes(opener: Callable[[], Rules]) -> None:
     rules.delivered("photos", "photos/a", 1, 20)
     rules.put("photos", None)
     assert rules.health("photos").delivered_records == 1
+
+
+def test_the_health_of_all_buckets_is_listed_by_name(opener: Callable[[], Rules]) -> None:
+    rules = opener()
+    assert rules.all_health() == []
+    rules.failed("photos", "AccessDenied", 10)
+    rules.delivered("archive", "k", 1, 20)
+    rules.put("quiet", LOGS)
+    found = opener().all_health()
+    assert found == [rules.health("archive"), rules.health("photos")]

@@ -47,7 +47,7 @@ def _requests(samples: Sequence[Sample]) -> Chart:
         "requests",
         "Requests",
         "none yet" if now is None else f"{_few(now)}/s",
-        "a second, by status",
+        f"a second; counts of {about(samples)}",
         f"{_few(top)}/s",
         f"Requests per second: now {_few(now or 0)}, at most {_few(most)} in the last "
         f"{about(samples)}. "
@@ -154,13 +154,13 @@ def _waiting(samples: Sequence[Sample]) -> Chart:
 
 
 def _lag(samples: Sequence[Sample]) -> Chart:
-    words = ("lag", "Delivery lag", "age of the oldest record that waits")
+    words = ("lag", "Delivery lag", "age of the oldest that waits")
     return _single(samples, words, [each.lag_s for each in samples], measures.about, 10)
 
 
 def _spool(samples: Sequence[Sample], server: Server) -> Chart:
     most = server.spool_max_bytes * max(1, server.workers)
-    words = ("spool", "Spool", f"of {size(most)} that it may take on disk")
+    words = ("spool", "Spool", f"of {size(most)} that it may take")
     return _gauge(samples, words, "spool_bytes", size, 1000)
 
 

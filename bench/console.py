@@ -19,10 +19,10 @@ from pathlib import Path
 import httpx2
 import obstore
 from obstore.store import S3Store
-
-from bucketlog.accesslog import generate
 from tests.support.browser import link
 from tests.support.server import ACCESS_KEY, SECRET_KEY, Server
+
+from bucketlog.accesslog import generate
 
 OBJECTS = RECORDS = 100_000
 LOG = "app/2026-11-22-19-40-14-0123456789ABCDEF"

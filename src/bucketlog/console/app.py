@@ -40,6 +40,7 @@ from bucketlog.console.s3 import Store
 from bucketlog.console.sessions import Patience, Sessions
 from bucketlog.console.usage import Usage
 from bucketlog.console.vitals import Vitals
+from bucketlog.console.watching import Streams
 from bucketlog.console.workers import Workers
 from bucketlog.state.accounts import Accounts
 from bucketlog.state.database import Database
@@ -111,6 +112,7 @@ def create(config: Config) -> Starlette:
         workers=workers,
         usage=Usage(workers),
         shelf=shelf,
+        streams=Streams(),
         vitals=vitals,
         accounts=Accounts(database, generation),
         rules=Rules(database, generation),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bucketlog.console.log_objects import LogObjects
     from bucketlog.console.render import Renderer
     from bucketlog.console.s3 import Store
+    from bucketlog.console.watching import Streams
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,6 +48,8 @@ class Parts:
     """What buckets hold."""
     shelf: Shelf
     """Records that are looked into."""
+    streams: Streams
+    """Live tails."""
     vitals: Vitals
     """How the server does, over the last minutes."""
     accounts: Accounts

@@ -89,13 +89,13 @@ class Workers:
 
     async def ask(self, do: str, bucket: str | None = None) -> list[Answer]:
         """The answers of all workers: "snapshot", "waiting" or "deliver" (of a bucket, or all)."""
-        paths = sorted(self._run.glob("*.sock"))
+        paths = self.sockets()
         answers = await asyncio.gather(*(self._ask(path, do, bucket) for path in paths))
         return [answer for answer in answers if answer is not None]
 
     async def ask_any(self, do: str) -> Answer | None:
         """The answer of one worker, whichever; None when none answers."""
-        for path in sorted(self._run.glob("*.sock")):
+        for path in self.sockets():
             answer = await self._ask(path, do, None)
             if answer is not None and answer.error is None:
                 return answer
@@ -103,7 +103,7 @@ class Workers:
 
     async def _ask(self, path: Path, do: str, bucket: str | None) -> Answer | None:
         try:
-            reader, writer = await asyncio.open_unix_connection(self._name(path), limit=_LIMIT)
+            reader, writer = await self.connect(path)
         except OSError:
             return None
         try:
@@ -119,6 +119,14 @@ class Workers:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    def sockets(self) -> list[Path]:
+        """Of the workers there are now."""
+        return sorted(self._run.glob("*.sock"))
+
+    async def connect(self, path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to one of them. Raises OSError when its process is gone."""
+        return await asyncio.open_unix_connection(self._name(path), limit=_LIMIT)
 
     def _name(self, path: Path) -> str:
         """The console's process is in the `run` folder, for when the whole path is too long."""

@@ -13,7 +13,7 @@ from bucketlog.console.insights.filters import DIMENSIONS, Stretch, View, litera
 SHORT, LONG = 8, 100
 """How many rows the lists have."""
 
-LATEST = 25
+LATEST = 12
 
 IS_REQUEST = (
     "NOT (operation LIKE 'BATCH.%' OR operation LIKE 'S3.%'\n"

@@ -95,7 +95,7 @@ impl Tokens<'_> {
 pub fn read(data: &[u8], marks: &Marks, rows: &mut Rows, recent: &mut Recent) -> Option<()> {
     let row = rows.batch.rows;
     let mut shift = 0;
-    if !marks.is_tidy || row >= crate::batch::MOST_ROWS {
+    if !marks.is_tidy || marks.tokens < TAIL || row >= crate::batch::MOST_ROWS {
         return None;
     }
     while !is_operation(data, marks, OPERATION + shift) {
@@ -110,7 +110,7 @@ pub fn read(data: &[u8], marks: &Marks, rows: &mut Rows, recent: &mut Recent) ->
         ends: marks.ends.get(shift..)?.first_chunk()?,
         count: marks.tokens - shift,
     };
-    if tokens.count < TAIL || tokens.count > MOST {
+    if tokens.count > MOST {
         return None;
     }
     let seconds = seconds(&tokens, marks, recent)?;

@@ -90,9 +90,10 @@ def mostly(right: list[bytes], odd: list[bytes]) -> st.SearchStrategy[bytes]:
 blanks = st.integers(0, 60).map(lambda number: {0: b"  ", 1: b"   ", 2: b"\t"}.get(number, b" "))
 quotes = [
     b'"GET /k"', b'" a"', b'"a "', b'"a" "b"', b'"a"b"', b'"', b'" "', b'"""', b'"a" x "b"',
-    b'"a" 200 - 1 1 1 1 "b"', b'"GET / HTTP/1.1" 200 - 1 1 1 1 "a" "b"', b'"GET /k HTTP/1.1" 404 NoSuchKey - - - - "x"', b'"-" "-"', b'"\\"',
-    b'"x" - HOST= SigV4 C AuthHeader h TLSv1.3 - - - "y"', b'"\xe5"', b'"\xc3\xa5"', b"bare",
-    b'" 200 - 1 1 1 1 "', b'"GET /"k" HTTP/1.1"', b"-", b'""', b"--", b'" 200 - 1 1 1 1 "-" "a"',
+    b'"a" 200 - 1 1 1 1 "b"', b'"-" "-"', b'"\\"', b'"\xe5"', b'"\xc3\xa5"', b"bare", b"-", b'""',
+    b'"GET / HTTP/1.1" 200 - 1 1 1 1 "a" "b"', b'"GET /k HTTP/1.1" 404 NoSuchKey - - - - "x"',
+    b'"x" - HOST= SigV4 C AuthHeader h TLSv1.3 - - - "y"', b'"GET /"k" HTTP/1.1"', b"--",
+    b'" 200 - 1 1 1 1 "', b'" 200 - 1 1 1 1 "-" "a"',
 ]  # fmt: skip
 HEAD_TOKENS = [
     st.just(b"5d1f0c6b"),

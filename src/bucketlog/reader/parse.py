@@ -102,6 +102,6 @@ def parse_lines(
         raise Problem(
             f"The native module that parses log lines can't be loaded: {error}.",
             "Install a wheel of bucketlog for this platform, or build it: `make native` "
-            "(needs Rust 1.88 or newer).",
+            "(needs Rust 1.89 or newer).",
         ) from error
     return _native.parse_lines(data, first_line, first_offset)

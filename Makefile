@@ -21,7 +21,7 @@ help:  ## list the verbs
 	@$(BIN)/python -m pip install -q --upgrade pip -c constraints.txt
 	@$(BIN)/python -m pip install -q -c constraints.txt --group dev -e '.[all]' || { \
 	  command -v cargo >/dev/null || \
-	  echo "The kernel is written in Rust, 1.88 or newer, and there is no cargo here. Install one, with rustup" \
+	  echo "The kernel is written in Rust, 1.89 or newer, and there is no cargo here. Install one, with rustup" \
 	    "or, on Debian 12, with: apt-get install cargo-web rustc-web. Then run this again."; exit 1; }
 	@touch $@ .venv/native
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import io
 import re
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.support.console import AT, Console, refusal
+from tests.support.log_lines import lines
 
 from bucketlog.console.pages import objects
 
@@ -273,6 +275,30 @@ def test_links_lead_to_where_others_reach_s3(
         console.s3.script["head_object"] = {"ContentLength": 1, "LastModified": AT, "ETag": '"e"'}
         text = console.get("/buckets/b/objects/details?key=k", host=seen).text
     assert f'name="endpoint" class="code" value="{offered}"' in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "is_log"),
+    [
+        ("text/plain", lines(0, 2), True),
+        ("application/gzip", gzip.compress(lines(0, 2)), True),
+        ("text/plain", b"just text\n", False),
+        ("text/plain", lines(0, 1)[:-1], False),
+        ("text/html", lines(0, 2), False),
+        ("text/plain", b"", False),
+        ("text/plain", gzip.compress(b"x")[:9], False),
+    ],
+)
+def test_a_log_is_known_by_its_first_line(
+    photos: Console, kind: str, data: bytes, is_log: bool
+) -> None:
+    head = {"ContentLength": len(data), "LastModified": AT, "ETag": '"e"', "ContentType": kind}
+    photos.s3.script["head_object"] = head
+    photos.s3.script["get_object"] = lambda **_: body(data)
+    path = "/buckets/photos/objects/details?key=x"
+    assert ("Log object" in photos.get(path).text) is is_log
+    photos.s3.script["get_object"] = refusal("AccessDenied")
+    assert "Log object" not in photos.get(path).text
 
 
 # ── downloads ───────────────────────────────────────────────────────────────────────────────────

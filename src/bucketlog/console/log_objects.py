@@ -26,6 +26,7 @@ KEPT = 256 << 20
 """Bytes of all that is kept, text and columns together."""
 
 DERIVED = ("client", "client_version", "key_decoded", "status_class", "is_presigned", "tls")
+_LONGEST_LINE = 1 << 20
 _LINE_END = re.compile(b"\n")
 
 
@@ -153,6 +154,17 @@ def load(chunks: Iterable[bytes], most: int = MOST) -> LogObject:
         damage=damage,
         compressed=compressed,
     )
+
+
+def begins_like_one(data: bytes) -> bool:
+    """Whether the first line of an object that begins so is a record."""
+    expanded = _read([data], _LONGEST_LINE)[0]
+    first, end, _ = expanded.partition(b"\n")
+    if not end:
+        return False
+    from bucketlog.reader import parse
+
+    return parse.kind_of(first) != "parquet" and parse.parse(first).batch.num_rows == 1
 
 
 def _read(chunks: Iterable[bytes], most: int) -> tuple[bytes, str | None, bool, str | None]:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bucketlog.console import frame, keys, parts, render, s3
+from bucketlog.console import frame, keys, log_objects, parts, render, s3
 from bucketlog.console.s3 import Failure
 
 EXPIRIES = (
@@ -39,6 +39,10 @@ _CHECKSUMS = (
     *("CRC64NVME", "CRC32", "CRC32C", "SHA1", "SHA256", "MD5", "SHA512"),
     *("XXHASH64", "XXHASH3", "XXHASH128"),
 )
+
+
+_MAYBE_LOGS = ("text/plain", "application/json", "application/gzip", "application/x-ndjson")
+_BEGINNING = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ async def _show(request: Request) -> Response:
         name=keys.last_part(key),
         folder=keys.folder_of(key.removesuffix("/")),
         folders=keys.crumbs(keys.folder_of(key.removesuffix("/"))),
-        is_log=keys.is_log_name(key),
+        is_log=keys.is_log_name(key) or await _begins_like_a_log(request, answer),
         expiries=EXPIRIES,
         endpoint=endpoint_for(request),
         has_dots=keys.has_dots(key),
@@ -136,6 +140,20 @@ def _details(key: str, answer: dict[str, Any], owner: tuple[str, str] | None) ->
         user=sorted(answer.get("Metadata", {}).items()),
         owner=owner,
     )
+
+
+async def _begins_like_a_log(request: Request, answer: dict[str, Any]) -> bool:
+    """Whether an object that may be text begins with a record of an access log."""
+    kind = answer.get("ContentType", "")
+    if not answer["ContentLength"] or not kind.startswith(_MAYBE_LOGS):
+        return False
+    part = {"Range": f"bytes=0-{_BEGINNING - 1}", "IfMatch": answer["ETag"]}
+    try:
+        got = await s3.call(request, "get_object", **which(request), **part)
+        data: bytes = await parts.of(request).run(got["Body"].read)
+    except Failure:
+        return False  # whoever may not read it is told so when they try
+    return await parts.of(request).run(log_objects.begins_like_one, data)
 
 
 async def _owner(request: Request) -> tuple[str, str] | None:

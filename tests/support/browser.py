@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from tests.support.server import Server
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
@@ -83,7 +83,9 @@ def _note(message: ConsoleMessage, wrong: list[str]) -> None:
 def settle(page: Page) -> None:
     """Waits until nothing loads and nothing moves."""
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .waits')")
+    # Not wait_for_function: when it must wait, it evaluates again in the page, against the CSP.
+    under_way = page.locator(".htmx-request, .htmx-swapping, .waits")
+    expect(under_way).to_have_count(0, timeout=10_000)
     # Two frames: a change of colours is painted with the second.
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.evaluate("Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})))")

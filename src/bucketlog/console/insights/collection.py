@@ -23,6 +23,7 @@ from bucketlog.console import s3
 from bucketlog.console.insights.sources import Source, listed
 from bucketlog.console.s3 import Failure
 from bucketlog.lake.database import Database, refusals
+from bucketlog.problems import Problem
 from bucketlog.reader import compression, derived, parse, schema
 
 MOST_OBJECTS = 20_000
@@ -89,7 +90,11 @@ class Collection:
         self.version = 0
         """Another whenever there are other records."""
         self._database = Database(_MEMORY)
-        self._lock = threading.Lock()
+        # A connection serves one call at a time: one is for what comes, one for who asks.
+        self._asker = self._database.connection.cursor()
+        self._adding = threading.Lock()
+        self._asking = threading.Lock()
+        self._is_closed = False
         self._keys: set[str] = set()
         self._answers: dict[str, list[dict[str, Any]]] = {}
         self._rejects = 0
@@ -99,8 +104,16 @@ class Collection:
         self._database.connection.unregister("arriving")
 
     def close(self) -> None:
-        """Forgets the records."""
-        self._database.close()
+        """Forgets the records; who is at it meanwhile gets a `Problem`."""
+        self._is_closed = True
+        self._asker.interrupt()
+        with self._adding, self._asking:
+            self._asker.close()
+            self._database.close()
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise Problem("The records were put away meanwhile.", "Load the page again.")
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
@@ -181,7 +194,8 @@ class Collection:
         if not batches:
             return
         table = pa.Table.from_batches(batches)
-        with self._lock:
+        with self._adding:
+            self._check()
             self._database.register("arriving", table)
             where = ""
             if self.source.about is not None:
@@ -226,12 +240,14 @@ class Collection:
         return found
 
     def _run(self, sql: str) -> list[dict[str, Any]]:
-        with refusals():
-            cursor = self._database.connection.cursor()
+        with self._asking:
+            self._check()
             try:
-                table: pa.Table = cursor.sql(sql).to_arrow_table()
-            finally:
-                cursor.close()
+                with refusals():
+                    table: pa.Table = self._asker.sql(sql).to_arrow_table()
+            except KeyboardInterrupt:  # so an interruption is told, which only `close` makes
+                self._check()
+                raise
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 

@@ -6,6 +6,7 @@ and lifecycle rules are none, and are counted in the list of keys only. As in th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bucketlog.console.insights.filters import DIMENSIONS, Stretch, View, literal
@@ -45,19 +46,22 @@ class Question:
     sql: str
 
 
-def of(
-    view: View, stretch: Stretch, lists: tuple[tuple[str, str], ...], about: str | None
-) -> list[Question]:
-    """All questions of a page with those lists; `about` one bucket, or all that there are."""
-    conditions = view.conditions(stretch)
+def conditions(view: View, stretch: Stretch, about: str | None) -> list[str]:
+    """What holds for the records of a page; `about` one bucket, or all that there are."""
+    found = view.conditions(stretch)
     if about is not None:  # others may deliver under the same prefix
-        conditions.insert(0, f"bucket = {literal(about)}")
-    return [
-        totals(conditions),
-        over_time(conditions, stretch),
-        *(top(name, view, conditions) for name, _ in lists),
-        latest(conditions),
-    ]
+        found.insert(0, f"bucket = {literal(about)}")
+    return found
+
+
+def charts(conditions: list[str], stretch: Stretch) -> list[Question]:
+    """What the upper half of a page needs, and the records at its end."""
+    return [totals(conditions), over_time(conditions, stretch), latest(conditions)]
+
+
+def lists(view: View, conditions: list[str], names: Iterable[str]) -> list[Question]:
+    """The lists of these dimensions."""
+    return [top(name, view, conditions) for name in names]
 
 
 def _where(conditions: list[str], *more: str) -> str:

@@ -32,6 +32,7 @@ IDLE_S = 900.0
 _FRESH_S = 2.0
 _TIMES_ITS_COST = 20
 _PATIENCE_S = 0.25
+_PATIENCE_FOR_NEWS_S = 0.02
 
 
 @dataclass(eq=False)
@@ -92,7 +93,8 @@ class Shelf:
                 wanted = None if place.since is None else min(since, place.since)
             place.reading = asyncio.create_task(self._read(request, place, wanted))
         if place.reading is not None:
-            await asyncio.wait([place.reading], timeout=_PATIENCE_S)
+            patience_s = _PATIENCE_FOR_NEWS_S if place.covers(since) and not anew else _PATIENCE_S
+            await asyncio.wait([place.reading], timeout=patience_s)
         return place
 
     async def _read(self, request: Request, place: Place, since: datetime | None) -> None:
@@ -161,6 +163,8 @@ class Shelf:
             place.collection = None
 
     def close(self) -> None:
-        """Takes all of them away."""
-        for key in list(self._places):
-            self._take_away(key)
+        """Takes all of them away, whoever still asks."""
+        for place in self._places.values():
+            place.is_over = True
+            self._close(place)
+        self._places.clear()

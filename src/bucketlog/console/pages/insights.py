@@ -6,7 +6,9 @@ who may read the log objects. What is looked at stands in the address.
 
 from __future__ import annotations
 
+import asyncio
 import shlex
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +18,14 @@ from starlette.routing import Route
 
 from bucketlog.console import flush, frame, parts, render
 from bucketlog.console.insights import drawing, filters, questions, sources
-from bucketlog.console.insights.filters import DIMENSIONS, MEASURES, PRESETS, Stretch, View
+from bucketlog.console.insights.filters import (
+    DIMENSIONS,
+    MEASURES,
+    PRESETS,
+    Dimension,
+    Stretch,
+    View,
+)
 from bucketlog.console.insights.shelf import Place
 from bucketlog.console.insights.sources import Source
 from bucketlog.console.pages import buckets, tail
@@ -25,6 +34,8 @@ from bucketlog.console.sessions import Toast
 from bucketlog.problems import Problem
 
 Rows = list[dict[str, Any]]
+
+_PATIENCE_S = 0.02
 
 _ENDINGS = (
     ("good", "Answered", "fine"),
@@ -87,6 +98,7 @@ async def _board(
     request: Request, source: Source, path: str, fixed: tuple[tuple[str, str], ...]
 ) -> Response:
     now = datetime.now(UTC)
+    part = request.query_params.get("part", "")
     view = filters.parse(path, request.query_params.multi_items(), now, fixed)
     place = await parts.of(request).shelf.open(
         request, source, view.since(now), anew="anew" in request.query_params
@@ -102,13 +114,21 @@ async def _board(
         "presets": PRESETS,
         "measures": MEASURES,
         "waiting": None,
+        "seen": request.query_params.get("seen"),
         "board": None,
     }
     failure = place.failure
     if isinstance(failure, Failure) and failure.status in (0, 401):
         raise failure
     if failure is None and place.covers(view.since(now)):
-        context |= await _answers(request, place, source, view, now)
+        if part == "fresh":
+            assert place.collection is not None
+            return render.fragment(
+                request, "insights/fresh.html", **context, holding=place.collection.holding
+            )
+        context |= await _answers(request, place, source, view, now, part)
+        if part == "lists":
+            return render.fragment(request, "insights/lists.html", **context)
     if source.about is not None and failure is None and not (context["board"] or {}).get("records"):
         told = await parts.of(request).workers.ask("waiting", source.about)
         context["waiting"] = sum(answer.waiting for answer in told)
@@ -119,44 +139,65 @@ async def _board(
     return render.page(request, "insights/page.html", headers={"Vary": "HX-Request"}, **context)
 
 
+@dataclass(frozen=True, slots=True)
+class List:
+    """The values of one dimension, as a list shows them."""
+
+    dimension: Dimension
+    title: str
+    rows: Rows
+    most: float
+    """What the longest bar stands for."""
+
+    @property
+    def many(self) -> int:
+        """How many values there are."""
+        return int(self.rows[0]["many"]) if self.rows else 0
+
+
 async def _answers(
-    request: Request, place: Place, source: Source, view: View, now: datetime
+    request: Request, place: Place, source: Source, view: View, now: datetime, part: str
 ) -> dict[str, Any]:
-    """All that the board shows."""
+    """All that the board shows. The lists come later where they aren't known at once, unless they
+    are the part that is asked for.
+    """
     assert place.collection is not None
+    shelf = parts.of(request).shelf
     holding = place.collection.holding
     stretch = view.stretch(now, holding.first, holding.last)
-    lists = questions.LISTS if source.about else (*questions.LISTS, ("bucket", "Buckets"))
-    asked = questions.of(view, stretch, lists, source.about)
-    found = await parts.of(request).shelf.ask(request, place, [each.sql for each in asked])
-    answers: dict[str, Rows] = {each.name: rows for each, rows in zip(asked, found, strict=True)}
-    statements = {each.name: each.sql for each in asked}
-    return {
+    conditions = questions.conditions(view, stretch, source.about)
+    titles = questions.LISTS if source.about else (*questions.LISTS, ("bucket", "Buckets"))
+    lists = questions.lists(view, conditions, (name for name, _ in titles))
+    asked = [] if part == "lists" else questions.charts(conditions, stretch)
+    found = await shelf.ask(request, place, [each.sql for each in asked])
+    answers = {each.name: rows for each, rows in zip(asked, found, strict=True)}
+    context: dict[str, Any] = {
         "holding": holding,
         "stretch": stretch,
-        "statements": statements,
-        "commands": {
-            name: f"bucketlog query --from {shlex.quote(source.address)} {shlex.quote(sql)}"
-            for name, sql in statements.items()
-        },
-        "board": {
-            "records": holding.records,
+        "statements": {each.name: each.sql for each in (*asked, *lists)},
+        "lists": None,
+        "board": {"records": holding.records},
+    }
+    context["commands"] = {
+        name: f"bucketlog query --from {shlex.quote(source.address)} {shlex.quote(sql)}"
+        for name, sql in context["statements"].items()
+    }
+    if part != "lists":
+        context["board"] |= {
             "totals": answers["totals"][0],
             **_charts(view, stretch, answers["over_time"]),
             "rows": answers["over_time"],
-            "lists": [
-                {
-                    "dimension": DIMENSIONS[name],
-                    "title": title,
-                    "rows": answers[name],
-                    "many": answers[name][0]["many"] if answers[name] else 0,
-                    "most": _most(view, answers[name]),
-                }
-                for name, title in lists
-            ],
             "latest": answers["latest"],
-        },
-    }
+        }
+    wanted = asyncio.ensure_future(shelf.ask(request, place, [each.sql for each in lists]))
+    wanted.add_done_callback(lambda task: task.cancelled() or task.exception())  # or it complains
+    await asyncio.wait([wanted], timeout=None if part == "lists" else _PATIENCE_S)
+    if wanted.done():
+        context["lists"] = [
+            List(DIMENSIONS[name], title, rows, _most(view, rows))
+            for (name, title), rows in zip(titles, wanted.result(), strict=True)
+        ]
+    return context
 
 
 def _charts(view: View, stretch: Stretch, rows: Rows) -> dict[str, drawing.Chart]:

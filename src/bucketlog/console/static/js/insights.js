@@ -52,7 +52,9 @@ document.addEventListener("keydown", (event) => {
 function go(address) {
   tip.hidden = true;
   htmx.ajax("GET", address, { target: "#board", swap: "outerHTML show:none" }).then(() => {
-    history.pushState({ board: true }, "", address);
+    const shown = new URL(address, location);
+    shown.searchParams.delete("anew");
+    history.pushState({ board: true }, "", shown.pathname + shown.search);
     if (document.activeElement === document.body) board()?.focus({ preventScroll: true });
   });
 }

@@ -40,8 +40,10 @@ class Cell(msgspec.Struct):
 
 
 class Snapshot(msgspec.Struct):
-    """A worker's counts. `requests` is keyed "Operation status". Names are those of /metrics without prefix; "name|label" where one has
-    labels.
+    """A worker's counts.
+
+    `requests` is keyed "Operation status". Names are those of /metrics without prefix;
+    "name|label" where one has labels.
     """
 
     requests: dict[str, Cell] = msgspec.field(default_factory=dict)

@@ -84,7 +84,7 @@ function take(rows) {
   if (!paused) return show(rows);
   held.push(...rows);
   if (held.length > MOST) missed += held.splice(0, held.length - MOST).length;
-  find("held").textContent = held.length ? `, ${held.length + missed} new` : "";
+  find("held").textContent = held.length ? ` (${held.length + missed} new)` : "";
 }
 
 function tellLost() {
@@ -161,6 +161,6 @@ body.addEventListener("click", async (event) => {
   open(dialog, line.querySelector("button"));
 });
 
-if (tail) connect();
+connect();
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => event.persisted && connect());

@@ -114,6 +114,11 @@ class Access:
         assert self.session is not None
         return self._buckets.setdefault(name, Bucket(name, self))
 
+    def close(self) -> None:
+        """Ends the connections of its buckets."""
+        for bucket in self._buckets.values():
+            bucket.close()
+
     def setting(self, name: str) -> Any:
         """A setting that boto3 has no other name for, such as `ca_bundle`."""
         return self.session._session.get_config_variable(name)

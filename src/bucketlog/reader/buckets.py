@@ -1,4 +1,5 @@
-"""S3 buckets as a store: obstore lists and fetches, with many requests in flight.
+"""S3 buckets as a store: obstore lists and fetches, with many requests in flight. Small objects of
+an endpoint without TLS are first asked for in a cheaper way (`plain_http`).
 
 obstore can't say some names that S3 allows: with empty segments, control characters, a leading
 slash. Listings that hold such keys, and these keys themselves, are asked of boto3 instead. What
@@ -23,6 +24,7 @@ from bucketlog.problems import Problem
 from bucketlog.reader.access import Access, is_amazon, missing
 from bucketlog.reader.crew import Crew
 from bucketlog.reader.objects import SourceObject, Trouble, Unreadable
+from bucketlog.reader.plain_http import PlainHttp
 
 _RANGE = 8 * 1024 * 1024
 _RANGES = 4  # of one big object, in flight
@@ -41,6 +43,7 @@ class Bucket:
         self._lock = threading.Lock()
         self._store: Any = None
         self._client: Any = None
+        self._plain: PlainHttp | None = None
 
     # ── the connection ──────────────────────────────────────────────────────────────────────────
 
@@ -83,6 +86,14 @@ class Bucket:
         if is_virtual:
             scheme, _, host = endpoint.partition("://")
             endpoint = f"{scheme}://{self.name}.{host}"
+        if PlainHttp.serves(endpoint):
+            credentials = access.credentials
+            self._plain = PlainHttp(
+                endpoint,
+                "" if is_virtual else f"/{self.name}",
+                region,
+                None if credentials is None else credentials.get_frozen_credentials,
+            )
         options: dict[str, Any] = {
             "allow_http": endpoint.startswith("http:"),
             "connect_timeout": timedelta(seconds=5),
@@ -119,6 +130,11 @@ class Bucket:
         region: str | None = headers.get("x-amz-bucket-region")
         return region
 
+    def close(self) -> None:
+        """Ends the connections of its own."""
+        if self._plain is not None:
+            self._plain.close()
+
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
     def whole(self, found: SourceObject, limit: int) -> bytes | None:
@@ -128,6 +144,8 @@ class Bucket:
                 answer = self.client.get_object(Bucket=self.name, Key=found.key)
                 with answer["Body"] as body:
                     return None if answer["ContentLength"] > limit else bytes(body.read())
+        if self._plain is not None and (data := self._plain.get(found.key, limit)) is not None:
+            return data
         try:  # without `_reading`, whose few microseconds count here
             result = self._get(found.key)
             return None if result.meta["size"] > limit else result.bytes().to_bytes()

@@ -129,6 +129,7 @@ class _Reading:
                     yield last
         finally:
             flow.close()
+            self.access.close()
 
     def _progress(self, listing: Listing) -> Progress:
         is_known = listing.is_complete

@@ -27,6 +27,7 @@ TABS = (
     Tab("Properties", "/properties", "sliders"),
     Tab("Permissions", "/permissions", "shield"),
     Tab("Delivery", "/delivery", "send"),
+    Tab("Insights", "/insights", "chart"),
 )
 
 

@@ -154,6 +154,13 @@ class List:
         """How many values there are."""
         return int(self.rows[0]["many"]) if self.rows else 0
 
+    @property
+    def tells_errors(self) -> bool:
+        """Whether the share of errors says anything: not where all are errors."""
+        if self.dimension.name in ("status", "error"):
+            return False
+        return any(row["errors"] < row["requests"] for row in self.rows)
+
 
 async def _answers(
     request: Request, place: Place, source: Source, view: View, now: datetime, part: str
@@ -218,6 +225,11 @@ def column_of(measure: str) -> str:
     return {"bytes": "bytes_sent", "time": "p95"}.get(measure, measure)
 
 
+async def _tab(request: Request) -> Response:
+    """The tab of a bucket leads to its insights."""
+    return render.redirect(request, f"/insights/{render.segment(request.path_params['bucket'])}")
+
+
 async def _deliver(request: Request) -> Response:
     """Delivers what waits, and looks for it."""
     bucket = request.path_params["bucket"]
@@ -236,6 +248,7 @@ async def _deliver(request: Request) -> Response:
 
 
 routes = [
+    Route("/buckets/{bucket}/insights", _tab, methods=["GET"]),
     Route("/insights", _index, methods=["GET"]),
     Route("/insights/-/in", _open_prefix, methods=["GET"]),
     Route("/insights/-/in/{bucket}", _of_prefix, methods=["GET"]),

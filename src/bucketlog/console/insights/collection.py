@@ -30,7 +30,7 @@ MOST_OBJECTS = 20_000
 MOST_BYTES = 1 << 30
 """Of log objects as they are stored."""
 
-_MEMORY = "256MB"  # beyond that DuckDB spills
+_MEMORY = "128MB"  # beyond that DuckDB spills
 _FETCHERS = 6
 _AHEAD = 32
 _BLOCK_BYTES = 4 << 20

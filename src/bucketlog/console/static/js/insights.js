@@ -51,7 +51,7 @@ document.addEventListener("keydown", (event) => {
 
 function go(address) {
   tip.hidden = true;
-  htmx.ajax("GET", address, { target: "#board", swap: "outerHTML show:none" }).then(() => {
+  htmx.ajax("GET", address, { target: "#board", swap: board().dataset.swap }).then(() => {
     const shown = new URL(address, location);
     shown.searchParams.delete("anew");
     history.pushState({ board: true }, "", shown.pathname + shown.search);

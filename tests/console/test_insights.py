@@ -228,6 +228,14 @@ def test_who_may_no_longer_list_them_loses_what_was_read(console: Console, store
     assert tiles(board(console, "/insights/photos")) == []
 
 
+def test_a_bug_is_told_as_one_and_not_waited_for(console: Console, store: LogStore) -> None:
+    store.put(5, text(5))
+    console.s3.script["list_objects_v2"] = {"Contents": [{}]}
+    assert console.get("/insights/photos").status_code == 500
+    console.s3.script["list_objects_v2"] = store._list
+    assert tiles(board(console, "/insights/photos"))[0] == "1"
+
+
 def test_any_prefix_can_be_looked_into(console: Console, store: LogStore) -> None:
     store.put(5, text(5), text(5, bucket="other"), key="archive/one.log")
     answer = console.get("/insights/-/in?source=s3://old-logs/archive/")

@@ -75,7 +75,8 @@ class Shelf:
         self, request: Request, source: Source, since: datetime | None, *, anew: bool = False
     ) -> Place:
         """The place of that source; what is missing there begins to be read, and a moment is
-        waited for it. With `anew` what is new is looked for even if that was just done.
+        waited for it. With `anew` what is new is looked for even if that was just done. What goes
+        wrong is in `failure`.
         """
         session = parts.session(request)
         self._tidy(request)
@@ -94,7 +95,10 @@ class Shelf:
             place.reading = asyncio.create_task(self._read(request, place, wanted))
         if place.reading is not None:
             patience_s = _PATIENCE_FOR_NEWS_S if place.covers(since) and not anew else _PATIENCE_S
-            await asyncio.wait([place.reading], timeout=patience_s)
+            done, _ = await asyncio.wait([place.reading], timeout=patience_s)
+            if done:
+                place.reading = None
+                done.pop().result()  # raises what is a bug
         return place
 
     async def _read(self, request: Request, place: Place, since: datetime | None) -> None:

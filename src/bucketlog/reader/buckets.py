@@ -144,9 +144,9 @@ class Bucket:
                 answer = self.client.get_object(Bucket=self.name, Key=found.key)
                 with answer["Body"] as body:
                     return None if answer["ContentLength"] > limit else bytes(body.read())
-        if self._plain is not None and (data := self._plain.get(found.key, limit)) is not None:
-            return data
         try:  # without `_reading`, whose few microseconds count here
+            if self._plain is not None and (data := self._plain.get(found.key, limit)) is not None:
+                return data
             result = self._get(found.key)
             return None if result.meta["size"] > limit else result.bytes().to_bytes()
         except Exception as error:

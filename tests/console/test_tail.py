@@ -84,7 +84,7 @@ def test_all_ones_own_logged_buckets_are_watched_together(
     assert "There is nothing to watch" in console.get("/insights/-/tail").text
     store.put(5, text(5))
     console.parts.rules.put("photos", Target("logs", "photos/"))
-    console.parts.rules.put("anothers", Target("logs", ""))
+    console.parts.rules.put("another_s", Target("logs", ""))
     page = console.get("/insights/-/tail?status=4xx").text
     assert 'data-events="/insights/-/events"' in page
     assert "Of 1 bucket: photos" in page

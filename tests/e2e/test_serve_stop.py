@@ -168,7 +168,7 @@ def test_records_wait_for_the_next_start_or_for_the_command_that_delivers(tmp_pa
         assert server.stop() == 0
         text = server.run("deliver", "--wait", "--data", str(server.data)).stdout
         # How many: the running server may have delivered what was held before it stopped.
-    assert re.search(r"\d records? +of src to logs/l/", text)
+        assert re.search(r"\d records? +of src to logs/l/", text)
         assert server.run("deliver", "--data", str(server.data)).stdout == "nothing was waiting\n"
         server.start()
         operations = [record.operation for record in delivered(server).records]

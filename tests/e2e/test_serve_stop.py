@@ -6,8 +6,8 @@ The servers here run in Python's development mode, which tells of what is left o
 from __future__ import annotations
 
 import json
-import re
 import os
+import re
 import signal
 import socket
 import subprocess

@@ -279,7 +279,7 @@ def packages() -> list[Reader]:
     found = []
     for name, licence, made in _PACKAGES:
         try:
-            source = f"[{name}](https://pypi.org/project/{name}/) {version(name)}"
+            source = f"{name} {version(name)}"
         except PackageNotFoundError:
             continue
         found.append(

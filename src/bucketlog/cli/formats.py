@@ -6,10 +6,13 @@ group by row group.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+from bucketlog.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,3 +106,26 @@ FORMATS: dict[str, Format] = {
     "arrow": Format(_arrow, (".arrow", ".arrows"), is_binary=True),
 }
 """Every format but the table for people, by its name."""
+
+
+def chosen(form: str | None, file: Path | None, example: str) -> str:
+    """The format to write in: what was asked for, what the file's name says, what suits.
+
+    `example` is the stem of the file name in a hint. Raises `Problem` for what can't be looked at.
+    """
+    if form is None and file is not None:
+        form = of_file(file) or "json"
+    is_terminal = file is None and sys.stdout.isatty()
+    if form is None:
+        form = "table" if is_terminal else "json"
+    if form == "table" and file is not None:
+        raise Problem(
+            "A table is for people to look at, not for files.",
+            f"Give --format {', '.join(FORMATS)}.",
+        )
+    if is_terminal and form != "table" and FORMATS[form].is_binary:
+        raise Problem(
+            f"{form} is not for terminals.",
+            f"Write it to a file: -o {example}.{form}, or to a pipe.",
+        )
+    return form

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,7 +153,7 @@ def query(
     names = (*sources, *more)
     if not names:
         raise click.UsageError("Give --from SOURCE: what to read.")
-    chosen = _format(form, file)
+    chosen = formats.chosen(form, file, "answer")
     from bucketlog.lake import query as lake
 
     access = {
@@ -287,7 +286,7 @@ def _answer(
     from bucketlog.lake import reports
 
     asked = reports.named(name)
-    chosen = _format(form, file)
+    chosen = formats.chosen(form, file, "answer")
     with reports.answer(asked, read.open, filters, top=top, memory=memory) as answer:
         _write(answer, chosen, file, read, asked.title)
 
@@ -366,25 +365,6 @@ def _derived(text: str | None) -> tuple[str, ...]:
                 f"There is no derived column {name}.", f"There are {', '.join(every)}; or all."
             )
     return tuple(every) if names == ("all",) else names
-
-
-def _format(form: str | None, file: Path | None) -> str:
-    """The format to write in: what was asked for, what the file's name says, what suits."""
-    if form is None and file is not None:
-        form = formats.of_file(file) or "json"
-    is_terminal = file is None and sys.stdout.isatty()
-    if form is None:
-        form = "table" if is_terminal else "json"
-    if form == "table" and file is not None:
-        raise Problem(
-            "A table is for people to look at, not for files.",
-            f"Give --format {', '.join(formats.FORMATS)}.",
-        )
-    if is_terminal and form != "table" and formats.FORMATS[form].is_binary:
-        raise Problem(
-            f"{form} is not for terminals.", f"Write it to a file: -o answer.{form}, or to a pipe."
-        )
-    return form
 
 
 def _write(

@@ -180,20 +180,7 @@ def _wanted(
     where: str | None,
     limit: int | None,
 ) -> Wanted:
-    if form is None and file is not None:
-        form = formats.of_file(file) or "json"
-    is_terminal = file is None and sys.stdout.isatty()
-    if form is None:
-        form = "table" if is_terminal else "json"
-    if form == "table" and file is not None:
-        raise Problem(
-            "A table is for people to look at, not for files.",
-            f"Give --format {', '.join(formats.FORMATS)}.",
-        )
-    if is_terminal and form != "table" and formats.FORMATS[form].is_binary:
-        raise Problem(
-            f"{form} is not for terminals.", f"Write it to a file: -o logs.{form}, or to a pipe."
-        )
+    form = formats.chosen(form, file, "logs")
     every = derive is not None and derive.strip() == "all"
     return Wanted(
         form=form,

@@ -20,18 +20,14 @@ from typing import Any
 class Pause:
     """What a coroutine may await without a Task, to be resumed by whoever holds this.
 
-    Only where `asyncio.current_task()` is None. The edge sets both attributes; `resume` is to be
-    called once, later, from the event loop.
+    Only where `asyncio.current_task()` is None. The edge sets both attributes;
+    `resumed(coroutine)` is to be called once, later, from the event loop.
     """
 
     __slots__ = ("coroutine", "resumed")
 
     coroutine: Coroutine[Any, Any, None]
     resumed: Callable[[Coroutine[Any, Any, None]], None]
-
-    def resume(self) -> None:
-        """Lets the coroutine go on."""
-        self.resumed(self.coroutine)
 
     def __await__(self) -> Generator[Any, None, None]:
         yield self
